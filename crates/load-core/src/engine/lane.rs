@@ -1,0 +1,431 @@
+//! What does one lane do? Gets a session, takes a tick, makes its calls, and so on until there are no more ticks.
+
+use std::future::poll_fn;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use load_report::fault::FaultKind;
+
+use super::backoff::Backoff;
+use super::dispatch::{LaneId, Tick, Told};
+use super::links::Found;
+use super::within::within;
+use super::worker::{InFlight, Worker};
+use crate::clock::{Alarm, Nanos};
+use crate::protocol::{Fault, LinkId, Probe, Protocol, Sharing, Vu};
+use crate::record::{CallTimes, Start};
+
+/// Calls in a row without waiting after which a lane lets the others go.
+const STREAK: u32 = 16;
+
+/// A slot of the engine: one call at a time.
+pub(super) struct Lane<P: Protocol> {
+    worker: Rc<Worker<P>>,
+    id: LaneId,
+    vu: Vu,
+    session: Option<P::Session>,
+    /// The shared link of the session, and its generation.
+    link: Option<(usize, u32)>,
+    /// How often this lane has opened a link of its own.
+    generation: u32,
+    backoff: Backoff,
+    alarm: Alarm,
+    /// When the last call ended, or the lane became ready.
+    freed: Nanos,
+    /// When the user's next iteration is due; closed model.
+    due: Nanos,
+    /// When the user is active, from the last span to the first; closed model.
+    spans: Vec<(Nanos, Nanos)>,
+    streak: u32,
+    /// Counted among the active ones.
+    active: bool,
+    note: String,
+}
+
+/// What ended the wait for a tick.
+enum Next {
+    Tick(Start),
+    Lost(Fault),
+    Closed,
+}
+
+impl<P: Protocol> Lane<P> {
+    pub(super) fn new(
+        worker: Rc<Worker<P>>,
+        id: LaneId,
+        number: u64,
+        mut spans: Vec<(Nanos, Nanos)>,
+    ) -> Self {
+        let alarm = worker.clock.alarm();
+        spans.reverse();
+        Self {
+            id,
+            vu: Vu::new(number),
+            session: None,
+            link: None,
+            generation: 0,
+            backoff: Backoff::new(worker.plan.record.seed ^ number),
+            alarm,
+            freed: Nanos::ZERO,
+            due: Nanos::ZERO,
+            spans,
+            streak: 0,
+            active: false,
+            note: String::new(),
+            worker,
+        }
+    }
+
+    /// Before time zero: connects, unless the user becomes active only later.
+    pub(super) async fn connect_first(&mut self) -> Result<(), (Fault, String)> {
+        if self.spans.last().is_some_and(|span| span.0 > Nanos::ZERO) {
+            return Ok(());
+        }
+        self.open().await.map_err(|fault| (fault, self.note.clone()))
+    }
+
+    /// From time zero on.
+    pub(super) async fn run(mut self, t0: Nanos) {
+        // Before time zero: the first ticks are handed out like all others, when they are due.
+        self.freed = self.worker.clock.now();
+        for span in &mut self.spans {
+            *span = (t0 + span.0, t0 + span.1);
+        }
+        while self.step().await {}
+        self.leave().await;
+        self.worker.dispatcher.borrow_mut().remove_lane(self.id);
+    }
+
+    /// Counts the lane in or out among the active ones.
+    fn set_active(&mut self, active: bool) {
+        let count = &self.worker.active;
+        match (std::mem::replace(&mut self.active, active), active) {
+            (false, true) => count.set(count.get() + 1),
+            (true, false) => count.set(count.get() - 1),
+            _ => {}
+        }
+    }
+
+    /// One round; false when there is nothing more to do.
+    async fn step(&mut self) -> bool {
+        if self.worker.is_closed_model() && !self.become_active().await {
+            return false;
+        }
+        self.set_active(true);
+        if self.session.is_none() {
+            let began = self.worker.clock.now();
+            if let Err(fault) = self.open().await {
+                return self.stay_down(began, fault).await;
+            }
+            self.worker.dispatcher.borrow_mut().set_down(self.id, None);
+            self.backoff.reset();
+            self.freed = self.worker.clock.now();
+        }
+        match self.next().await {
+            Next::Closed => return false,
+            Next::Lost(fault) => self.lose_idle(fault),
+            Next::Tick(start) => self.iterate(start).await,
+        }
+        true
+    }
+
+    /// Closed model: waits until the user is active; false when it never will be again.
+    async fn become_active(&mut self) -> bool {
+        loop {
+            let Some(&(begin, end)) = self.spans.last() else { return false };
+            if self.due.max(self.freed) < end {
+                if self.freed >= begin {
+                    return true;
+                }
+                self.due = begin;
+                if self.sleep_until(begin).await == Told::Closed {
+                    return false;
+                }
+                self.freed = self.worker.clock.now();
+                return true;
+            }
+            self.spans.pop();
+            self.leave().await;
+        }
+    }
+
+    /// The user goes away, and so does its connection.
+    async fn leave(&mut self) {
+        self.set_active(false);
+        if let Some(session) = self.session.take() {
+            if self.link.is_none() {
+                self.worker.connections.set(self.worker.connections.get() - 1);
+            }
+            self.worker.protocol.close(session).await;
+        }
+    }
+
+    /// Waits until `at`, unless the run is over before.
+    async fn sleep_until(&mut self, at: Nanos) -> Told {
+        self.alarm.set(at);
+        let (worker, alarm, id) = (&self.worker, &self.alarm, self.id);
+        poll_fn(|context| match worker.dispatcher.borrow_mut().poll_told(id, context) {
+            Poll::Ready(Told::Closed) => Poll::Ready(Told::Closed),
+            _ => alarm.poll_rang(context).map(|()| Told::Take(Tick::own(at))),
+        })
+        .await
+    }
+
+    /// The next iteration of this lane.
+    async fn next(&mut self) -> Next {
+        if self.worker.is_closed_model() { self.next_closed().await } else { self.next_open().await }
+    }
+
+    async fn next_open(&mut self) -> Next {
+        let freed = self.freed;
+        {
+            let mut dispatcher = self.worker.dispatcher.borrow_mut();
+            if let Some(Tick { seq, due, idle_until }) = dispatcher.take_overdue(freed) {
+                return Next::Tick(Start { seq, due, freed, idle_until, start: freed });
+            }
+            dispatcher.enqueue(self.id);
+        }
+        match self.wait_idle(None).await {
+            Ok(Told::Take(Tick { seq, due, idle_until })) => {
+                Next::Tick(Start { seq, due, freed, idle_until, start: self.worker.clock.now() })
+            }
+            Ok(Told::Closed) => Next::Closed,
+            Err(fault) => {
+                self.worker.dispatcher.borrow_mut().leave_queue(self.id);
+                Next::Lost(fault)
+            }
+        }
+    }
+
+    async fn next_closed(&mut self) -> Next {
+        let (due, mut start) = (self.due, self.freed);
+        if due > self.freed {
+            match self.wait_idle(Some(due)).await {
+                Ok(Told::Take(_)) => start = self.worker.clock.now(),
+                Ok(Told::Closed) => return Next::Closed,
+                Err(fault) => return Next::Lost(fault),
+            }
+        }
+        if self.spans.last().is_none_or(|span| start >= span.1)
+            || !self.worker.dispatcher.borrow_mut().spend()
+        {
+            // The span's end is seen by `become_active`.
+            return if self.worker.dispatcher.borrow().is_closed() {
+                Next::Closed
+            } else {
+                self.span_over(start)
+            };
+        }
+        Next::Tick(Start { seq: self.worker.closed_seq(), due, freed: self.freed, idle_until: due, start })
+    }
+
+    /// The user's time ended while it was waiting.
+    fn span_over(&mut self, now: Nanos) -> Next {
+        self.freed = now;
+        self.spans.pop();
+        if self.spans.is_empty() { Next::Closed } else { Next::Lost(Fault::fatal(FaultKind::Closed)) }
+    }
+
+    /// Waits for a tick, or until `due`, while the protocol reads what comes by itself.
+    async fn wait_idle(&mut self, due: Option<Nanos>) -> Result<Told, Fault> {
+        if let Some(due) = due {
+            self.alarm.set(due);
+        }
+        let Self { worker, session, note, alarm, id, .. } = self;
+        let worker = &**worker;
+        let mut probe = Probe::new(worker, note);
+        let Some(session) = session.as_mut() else { return Ok(Told::Closed) };
+        let mut idle = pin!(worker.protocol.idle(session, &mut probe));
+        poll_fn(|context| {
+            if let Poll::Ready(told) = worker.dispatcher.borrow_mut().poll_told(*id, context) {
+                return Poll::Ready(Ok(told));
+            }
+            if let Some(due) = due
+                && alarm.poll_rang(context).is_ready()
+            {
+                return Poll::Ready(Ok(Told::Take(Tick::own(due))));
+            }
+            idle.as_mut().poll(context).map(Err)
+        })
+        .await
+    }
+
+    /// Runs the calls of one iteration.
+    async fn iterate(&mut self, start: Start) {
+        let Self { worker, vu, session, note, alarm, .. } = self;
+        let worker = &**worker;
+        worker.recorder.borrow_mut().started(&start);
+        let tasks = worker.protocol.tasks();
+        vu.begin(worker.plan.record.seed, start.seq, tasks.len() > 1);
+        let task = worker.pick(vu);
+        let mut times = CallTimes { seq: start.seq, due: start.due, start: start.start, end: start.start };
+        let (mut ended_by, mut failed) = (None, None);
+        for (index, (op, step)) in task.steps.iter().enumerate() {
+            let Some(live) = session.as_mut() else { break };
+            if index > 0 {
+                (times.due, times.start) = (times.end, times.end);
+                worker.recorder.borrow_mut().continued(times.due);
+            }
+            worker.in_flight.borrow_mut()[self.id] = Some(InFlight { op: *op, tick: start.due, times });
+            alarm.set(times.start + worker.plan.timeout);
+            let mut probe = Probe::new(worker, note);
+            let ended = within(alarm, worker.protocol.call(live, step, vu, &mut probe)).await;
+            times.end = worker.clock.now();
+            worker.in_flight.borrow_mut()[self.id] = None;
+            self.streak = if ended.waited { 0 } else { self.streak + 1 };
+            let result = ended.output.unwrap_or_else(|| {
+                note.clear();
+                Err(Fault::fatal(FaultKind::Timeout))
+            });
+            let ends_session = match result {
+                Ok(outcome) => {
+                    worker.recorder.borrow_mut().ok(*op, &times, &outcome);
+                    outcome.ends_session
+                }
+                Err(fault) => {
+                    worker.recorder.borrow_mut().failed(*op, &times, &fault, note);
+                    failed = Some(fault.kind);
+                    fault.ends_session
+                }
+            };
+            if ends_session {
+                ended_by = Some(result.err());
+                break;
+            }
+            if failed.is_some() {
+                break;
+            }
+        }
+        worker.recorder.borrow_mut().iteration(start.due, times.end, failed);
+        vu.scope.iteration += 1;
+        self.freed = times.end;
+        self.due = times.end + worker.think.draw(worker.plan.record.seed, start.seq);
+        if ended_by.is_some() {
+            self.drop_session();
+        }
+        if self.streak >= STREAK {
+            self.streak = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn drop_session(&mut self) {
+        self.session = None;
+        let lost = match self.link {
+            Some((index, generation)) => {
+                self.worker.plan.sharing == Sharing::Shared && self.worker.links.broken(index, generation)
+            }
+            None => true,
+        };
+        if lost {
+            self.worker.connections.set(self.worker.connections.get().saturating_sub(1));
+        }
+    }
+
+    /// The connection broke between two calls.
+    fn lose_idle(&mut self, fault: Fault) {
+        if self.session.is_none() {
+            return;
+        }
+        let now = self.worker.clock.now();
+        self.worker.recorder.borrow_mut().lost_while_idle(now, &fault, &self.note);
+        self.drop_session();
+        self.freed = now;
+    }
+
+    /// The attempt to connect that began at `began` failed: one due iteration fails with it, then a pause.
+    async fn stay_down(&mut self, began: Nanos, fault: Fault) -> bool {
+        let now = self.worker.clock.now();
+        let closed_model = self.worker.is_closed_model();
+        let tick = {
+            let mut dispatcher = self.worker.dispatcher.borrow_mut();
+            dispatcher.set_down(self.id, Some(fault));
+            if closed_model {
+                dispatcher.spend().then(|| Tick { seq: self.worker.closed_seq(), ..Tick::own(began) })
+            } else {
+                dispatcher.take_overdue(now)
+            }
+        };
+        if let Some(tick) = tick {
+            self.worker.fail_tick(tick, began.max(tick.due), now, &fault, &self.note);
+        }
+        self.freed = now;
+        let pause = self.backoff.pause();
+        // Closed model: the next attempt is the next iteration, due after the pause.
+        self.due = now + pause;
+        if self.sleep_until(now + pause).await == Told::Closed {
+            return false;
+        }
+        self.freed = self.worker.clock.now();
+        true
+    }
+
+    /// Gets a session, on a link of its own or a shared one.
+    async fn open(&mut self) -> Result<(), Fault> {
+        let link = match self.worker.plan.sharing {
+            Sharing::Exclusive => {
+                self.generation += 1;
+                let id = LinkId {
+                    index: self.vu.scope.vu,
+                    connections: NonZeroU32::MIN,
+                    generation: self.generation - 1,
+                };
+                self.link = None;
+                self.connect(id).await?
+            }
+            Sharing::Shared | Sharing::Pool => self.shared_link().await?,
+        };
+        let worker = Rc::clone(&self.worker);
+        self.alarm.set(worker.clock.now() + worker.plan.timeout);
+        let opened = within(&self.alarm, worker.protocol.open(link, &self.vu)).await;
+        self.session = Some(opened.output.unwrap_or(Err(Fault::fatal(FaultKind::Timeout)))?);
+        Ok(())
+    }
+
+    async fn shared_link(&mut self) -> Result<P::Link, Fault> {
+        let worker = Rc::clone(&self.worker);
+        let index = self.id % worker.links.len().max(1);
+        let mut waited = false;
+        loop {
+            match worker.links.find(&worker.protocol, index, waited)? {
+                Found::Link(link, generation) => {
+                    self.link = Some((index, generation));
+                    return Ok(link);
+                }
+                Found::Wait(changed) => {
+                    changed.notified().await;
+                    waited = true;
+                }
+                Found::Open(generation) => {
+                    let id = worker.link_id(index, generation - 1);
+                    let result = self.connect(id).await;
+                    waited = result.is_err();
+                    worker.links.opened(index, result);
+                }
+            }
+        }
+    }
+
+    /// Opens one link; the series of connection times is fed here and nowhere else.
+    async fn connect(&mut self, id: LinkId) -> Result<P::Link, Fault> {
+        let worker = Rc::clone(&self.worker);
+        let start = worker.clock.now();
+        self.alarm.set(start + worker.plan.timeout);
+        let mut probe = Probe::new(&*worker, &mut self.note);
+        let connecting = worker.protocol.connect(&worker.target, id, &mut probe);
+        let ended = within(&self.alarm, connecting).await;
+        let result = ended.output.unwrap_or_else(|| {
+            self.note.clear();
+            self.note.push_str("no connection within the timeout");
+            Err(Fault::fatal(FaultKind::Connect))
+        });
+        let end = worker.clock.now();
+        worker.recorder.borrow_mut().connected(start, end, result.as_ref().err(), &self.note);
+        if result.is_ok() {
+            worker.connections.set(worker.connections.get() + id.connections.get());
+        }
+        result
+    }
+}

@@ -1,0 +1,180 @@
+//! How many lanes, and until when? Starts them, adds more when the load needs them, ends them.
+
+use std::io;
+use std::rc::Rc;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use super::worker::{Command, Ready, Worker};
+use crate::clock::{Alarm, Nanos};
+use crate::plan::Load;
+use crate::protocol::Protocol;
+
+/// Lanes are added at most this often, and then at most a tenth of those there are, or this many.
+const GROWTH_STEP: Nanos = Nanos(100_000_000);
+const GROWTH_MIN: u64 = 8;
+/// Attempts to connect that one worker has under way before time zero.
+const CONNECTING: usize = 128;
+
+/// The lanes of one worker.
+pub(super) struct Lanes<P: Protocol> {
+    worker: Rc<Worker<P>>,
+    tasks: JoinSet<()>,
+    /// Lanes started so far.
+    started: u64,
+    /// Most lanes.
+    most: u64,
+    go: watch::Sender<Option<Nanos>>,
+}
+
+/// What the lanes' time is over for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Finished,
+    Stop(Nanos),
+    Abandon,
+}
+
+impl<P: Protocol> Lanes<P> {
+    pub(super) fn new(worker: Rc<Worker<P>>) -> Self {
+        let most = worker.lane_counts().1;
+        Self { worker, tasks: JoinSet::new(), started: 0, most, go: watch::channel(None).0 }
+    }
+
+    /// Starts the first lanes and waits until each has tried to connect. None when told to leave before that.
+    pub(super) async fn connect(
+        &mut self,
+        commands: &mut watch::Receiver<Command>,
+    ) -> io::Result<Option<Ready>> {
+        let (first, _) = self.worker.lane_counts();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let gate = Rc::new(Semaphore::new(CONNECTING));
+        for _ in 0..first {
+            let mut lane = self.worker.lane(self.started);
+            self.started += 1;
+            let (tell, gate, mut go) = (tell.clone(), Rc::clone(&gate), self.go.subscribe());
+            self.tasks.spawn_local(async move {
+                let outcome = {
+                    let _permit = gate.acquire().await;
+                    lane.connect_first().await
+                };
+                let _ = tell.send(outcome);
+                if let Ok(Some(t0)) = go.wait_for(Option::is_some).await.map(|t0| *t0) {
+                    lane.run(t0).await;
+                }
+            });
+        }
+        drop(tell);
+        let mut ready = Ready::default();
+        while ready.connected + ready.failed < first {
+            tokio::select! {
+                outcome = told.recv() => match outcome {
+                    Some(Ok(())) => ready.connected += 1,
+                    Some(Err((fault, note))) => {
+                        ready.failed += 1;
+                        ready.fault.get_or_insert_with(|| format!("{}: {note}", fault.kind.name()));
+                    }
+                    None => break,
+                },
+                Some(ended) = self.tasks.join_next() => ended.map_err(bug)?,
+                _ = commands.wait_for(|command| matches!(command, Command::Stop | Command::Abandon)) => {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(ready))
+    }
+
+    /// From time zero until the last call has ended or is abandoned.
+    pub(super) async fn work(
+        &mut self,
+        t0: Nanos,
+        commands: &mut watch::Receiver<Command>,
+    ) -> io::Result<()> {
+        self.go.send_replace(Some(t0));
+        let planned = t0 + self.worker.plan.duration;
+        let stop = match self.until(planned, commands, false).await? {
+            Ending::Stop(stop) => stop,
+            Ending::Finished | Ending::Abandon => self.worker.clock.now().min(planned),
+        };
+        self.worker.stop(stop);
+        let deadline = stop + self.worker.plan.graceful_stop;
+        self.until(deadline, commands, true).await?;
+        self.tasks.shutdown().await;
+        Ok(())
+    }
+
+    /// Waits until `end`, until all lanes are finished, or until a command ends it.
+    async fn until(
+        &mut self,
+        end: Nanos,
+        commands: &mut watch::Receiver<Command>,
+        stopping: bool,
+    ) -> io::Result<Ending> {
+        let clock = self.worker.clock.clone();
+        let (over, grow) = (clock.alarm(), clock.alarm());
+        over.set(end);
+        if !stopping {
+            self.look_again(&grow);
+        }
+        loop {
+            let told = |command: &Command| match command {
+                Command::Stop => !stopping,
+                Command::Abandon => true,
+                Command::Prepare | Command::Go(_) => false,
+            };
+            tokio::select! {
+                biased;
+                ended = self.tasks.join_next() => match ended {
+                    Some(ended) => ended.map_err(bug)?,
+                    None => return Ok(Ending::Finished),
+                },
+                command = commands.wait_for(told) => {
+                    // The sender is gone only when the run is given up.
+                    let command = command.map_or(Command::Abandon, |command| *command);
+                    let now = clock.now().min(end);
+                    return Ok(if command == Command::Stop { Ending::Stop(now) } else { Ending::Abandon });
+                }
+                () = over.wait() => return Ok(Ending::Stop(end)),
+                () = grow.wait() => {
+                    self.grow();
+                    self.look_again(&grow);
+                }
+            }
+        }
+    }
+
+    /// Looks for a backlog after a while, unless there can be no more lanes.
+    fn look_again(&self, alarm: &Alarm) {
+        if self.started < self.most && matches!(self.worker.plan.load, Load::Open { .. }) {
+            alarm.set(self.worker.clock.now() + GROWTH_STEP);
+        } else {
+            alarm.clear();
+        }
+    }
+
+    /// Open model: adds lanes when ticks find none.
+    fn grow(&mut self) {
+        let (behind, live) = {
+            let dispatcher = self.worker.dispatcher.borrow();
+            (dispatcher.is_behind(self.worker.clock.now()), dispatcher.live_lanes() as u64)
+        };
+        if !behind {
+            return;
+        }
+        let more = GROWTH_MIN.max(live / 10).min(self.most - self.started);
+        for _ in 0..more {
+            let lane = self.worker.lane(self.started);
+            self.started += 1;
+            let t0 = self.worker.t0();
+            self.tasks.spawn_local(lane.run(t0));
+        }
+    }
+}
+
+/// A lane panicked: the worker is lost.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn bug(error: JoinError) -> io::Error {
+    io::Error::other(format!("a lane ended before its time: {error}"))
+}

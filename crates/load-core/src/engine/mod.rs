@@ -1,0 +1,17 @@
+//! How do schedule, protocol and recorder come together? The only place that knows all three.
+//!
+//! A worker is one thread with a current-thread runtime. Its dispatcher hands ticks to idle lanes, its lanes make
+//! calls over links, its recorder counts, and once a second a frame with what was counted leaves the worker.
+
+mod backoff;
+mod dispatch;
+mod lane;
+mod lanes;
+mod links;
+mod within;
+mod worker;
+
+pub use worker::{Command, Job, Message, Ready, spawn};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The real engine in virtual time, against a protocol whose every answer is scripted.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use load_report::collect::Collector;
+use load_report::fault::FaultKind;
+use load_report::figures::Record;
+use load_report::journal::{Entry, Footer, Next, decode};
+use load_report::laws;
+use load_report::model::{End, Header, RunFile, SCHEMA, Segment};
+use tokio::sync::{mpsc, watch};
+
+use super::worker::run;
+use super::{Command, Job, Message};
+use crate::clock::{self, Alarm, Clock, Nanos};
+use crate::error::{PrepareError, UsageError};
+use crate::null::NoArgs;
+use crate::plan::args::LoadArgs;
+use crate::plan::{Context, build};
+use crate::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, Vu};
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000 * MS;
+
+thread_local! {
+    static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
+}
+
+fn the_clock() -> Clock {
+    CLOCK.with_borrow(|clock| clock.clone().expect("a run is under way"))
+}
+
+/// A target that takes `service_ns` for a call, freezes once, and is away for a while.
+struct Scripted {
+    service_ns: i64,
+    /// Nothing is answered between these two instants.
+    freeze: (i64, i64),
+    /// No connection is accepted, and those that exist break, between these two instants.
+    away: (i64, i64),
+    calls: AtomicU64,
+    connects: AtomicU64,
+    tasks: Vec<Task<()>>,
+}
+
+impl Scripted {
+    fn quick() -> Self {
+        Self {
+            service_ns: MS,
+            freeze: (0, 0),
+            away: (0, 0),
+            calls: AtomicU64::new(0),
+            connects: AtomicU64::new(0),
+            tasks: vec![Task { weight: 1, steps: vec![(0, ())] }],
+        }
+    }
+
+    fn is_away(&self, now: Nanos) -> bool {
+        (self.away.0..self.away.1).contains(&now.0)
+    }
+}
+
+impl Protocol for Scripted {
+    const NAME: &'static str = "scripted";
+    type Args = NoArgs;
+    type Target = ();
+    type Step = ();
+    type Link = ();
+    type Session = Alarm;
+
+    fn new(_: NoArgs) -> Result<Self, UsageError> {
+        Ok(Self::quick())
+    }
+    fn label(&self) -> String {
+        "a script".into()
+    }
+    fn describe(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+    fn ops(&self) -> Vec<String> {
+        vec!["op".into()]
+    }
+    fn tasks(&self) -> &[Task<()>] {
+        &self.tasks
+    }
+    async fn prepare(&self, _: &mut Control) -> Result<(), PrepareError> {
+        Ok(())
+    }
+    async fn connect(&self, _: &(), _: LinkId, probe: &mut Probe<'_>) -> Result<(), Fault> {
+        self.connects.fetch_add(1, Ordering::Relaxed);
+        if self.is_away(probe.now()) { Err(Fault::fatal(FaultKind::Connect)) } else { Ok(()) }
+    }
+    async fn open(&self, _: (), _: &Vu) -> Result<Alarm, Fault> {
+        Ok(the_clock().alarm())
+    }
+    async fn call(
+        &self,
+        alarm: &mut Alarm,
+        _: &(),
+        _: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut end = probe.now().0 + self.service_ns;
+        if (self.freeze.0..self.freeze.1).contains(&probe.now().0) {
+            end = self.freeze.1 + self.service_ns;
+        }
+        if self.is_away(probe.now()) {
+            return Err(Fault::fatal(FaultKind::Reset));
+        }
+        alarm.set(Nanos(end));
+        alarm.wait().await;
+        Ok(Outcome::default())
+    }
+}
+
+fn args(line: &str) -> LoadArgs {
+    use clap::{Args as _, FromArgMatches as _};
+    let words = std::iter::once("test").chain(line.split_whitespace());
+    let matches = LoadArgs::augment_args(clap::Command::new("test")).try_get_matches_from(words);
+    LoadArgs::from_arg_matches(&matches.unwrap()).unwrap()
+}
+
+/// Runs one worker in virtual time; `command` is told at its instant.
+fn play(line: &str, protocol: Scripted, command: Option<(i64, Command)>) -> (RunFile, Arc<Scripted>) {
+    let protocol = Arc::new(protocol);
+    let plan = Arc::new(build(&args(line), Context::of(&*protocol)).unwrap());
+    let header = Header {
+        schema: SCHEMA.into(),
+        component: "scripted".into(),
+        run_id: "test".into(),
+        version: "0".into(),
+        segment: Segment::WHOLE,
+        started_at: "2026-01-01T00:00:00Z".into(),
+        t0_monotonic_ns: 0,
+        plan: plan.record.clone(),
+    };
+    let job = Job {
+        protocol: Arc::clone(&protocol),
+        target: (),
+        plan: Arc::clone(&plan),
+        process: 0,
+        worker: 0,
+        segment: Segment::WHOLE,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .on_thread_park(clock::end_turn)
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
+    let (tell, commands) = watch::channel(Command::Prepare);
+    let (sender, mut messages) = mpsc::unbounded_channel();
+    let clock = Clock::virtual_time();
+    CLOCK.with_borrow_mut(|slot| *slot = Some(clock.clone()));
+    clock::advance_when_idle(&clock);
+    runtime.block_on(async move {
+        let teller = clock.clone();
+        tell.send_replace(Command::Go(Nanos(0)));
+        tokio::task::spawn_local(async move {
+            if let Some((at, command)) = command {
+                teller.sleep_until(Nanos(at)).await;
+                tell.send_replace(command);
+            }
+            std::future::pending::<()>().await;
+        });
+        run(job, clock, commands, sender).await.unwrap();
+    });
+    let mut collector = Collector::new(header);
+    let mut end = End::default();
+    while let Ok(message) = messages.try_recv() {
+        match message {
+            Message::Entry(bytes) => match decode(&bytes) {
+                Next::Entry(Entry::Frame(frame), _) => collector.absorb(&frame),
+                other => panic!("{other:?}"),
+            },
+            Message::Done { end_ns, .. } => {
+                let planned = command.map_or(plan.duration.0, |(at, _)| at.min(plan.duration.0));
+                let stop_ns = if plan.record.requests.is_some() { planned.min(end_ns) } else { planned };
+                end = End { stop_ns, end_ns };
+            }
+            Message::Ready(_) | Message::Lost { .. } => {}
+        }
+    }
+    let record: Record = collector.finish(Footer { end, ..Footer::default() });
+    assert_eq!(laws::violations(&plan.record, &record.data, end), Vec::<String>::new());
+    (record.judge(&plan.thresholds), protocol)
+}
+
+#[test]
+fn a_freeze_is_seen_by_every_call_that_was_due_in_it() {
+    let script = Scripted { freeze: (4 * SECOND, 5 * SECOND), ..Scripted::quick() };
+    let (run, protocol) = play("-r 1000 -d 10s -c 64 --max-vus 64", script, None);
+    assert_eq!(run.ledger.calls.ok, 10_000);
+    assert_eq!(protocol.calls.load(Ordering::Relaxed), 10_000);
+    let all = load_report::figures::all_ops(&run.data.phases[1].ops);
+    // 64 lanes were caught by the freeze; everything else waited in the backlog.
+    assert_eq!(all.service_ok.count_above(500_000_000), 64);
+    assert!(run.totals.service_ms.unwrap().p99 < 10.0);
+    // The tick due at 4.000 s is answered at 5.001 s, later ones 1 ms less each, until the backlog is worked off.
+    assert!((run.totals.response_ms.unwrap().max - 1_001.0).abs() < 1.0);
+    assert!(run.totals.response_ms.unwrap().p99 > 890.0);
+    assert!(run.generator.lateness_ms.unwrap().max < 1e-9);
+}
+
+#[test]
+fn open_arrivals_do_not_wait_for_answers() {
+    let script = Scripted { service_ns: 500 * MS, ..Scripted::quick() };
+    let (run, _) = play("-r 100 -d 4s -c 10 --max-vus 10 --graceful-stop 2s", script, None);
+    // 10 lanes finish 20 calls/s of the 100/s that are due.
+    assert_eq!(run.ledger.calls.scheduled, 400);
+    assert_eq!(run.ledger.calls.unsent, 400 - run.ledger.calls.ok);
+    assert!((80..=90).contains(&run.ledger.calls.ok), "{}", run.ledger.calls.ok);
+    assert_eq!(run.ledger.calls.unsent_while_idle, 0);
+    assert_eq!(run.exit.code(), 99);
+}
+
+#[test]
+fn lanes_grow_when_the_target_is_slow() {
+    let script = Scripted { service_ns: 200 * MS, ..Scripted::quick() };
+    let (run, _) = play("-r 200 -d 10s -c 4 --max-vus 100", script, None);
+    // Little: 200/s for 0.2 s each keep 40 lanes busy; the backlog of the beginning needs some more.
+    assert_eq!(run.ledger.calls.ok, 2_000);
+    assert!((40..100).contains(&run.health.peak_vus), "{}", run.health.peak_vus);
+}
+
+#[test]
+fn closed_users_wait_for_their_answers_and_think() {
+    let script = Scripted { service_ns: 100 * MS, ..Scripted::quick() };
+    let (run, _) = play("-u 5 -d 10s --think 400ms", script, None);
+    // Every user makes two calls a second.
+    assert_eq!(run.ledger.calls.ok, 100);
+    assert!((run.totals.response_ms.unwrap().max - 100.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_number_of_requests_ends_the_run() {
+    let (run, protocol) = play("-u 7 -n 1000", Scripted::quick(), None);
+    assert_eq!((run.ledger.calls.ok, protocol.calls.load(Ordering::Relaxed)), (1_000, 1_000));
+    assert!(run.end.end_ns < SECOND);
+    let (run, _) = play("-r 100 -n 250", Scripted::quick(), None);
+    assert_eq!((run.ledger.calls.ok, run.end.end_ns / MS), (250, 2_491));
+}
+
+#[test]
+fn a_dead_target_fails_at_the_schedules_pace_and_recovers() {
+    let script = Scripted { away: (3 * SECOND, 6 * SECOND), ..Scripted::quick() };
+    let (run, protocol) = play("-r 1000 -d 10s -c 20", script, None);
+    assert_eq!(run.ledger.calls.scheduled, 10_000);
+    let failed = run.ledger.calls.failed.total();
+    assert!((3_000..3_600).contains(&failed), "{failed}");
+    let by_second: Vec<_> = run.timeseries.points.iter().map(|p| p.failed).collect();
+    assert!(by_second[3] >= 950 && by_second[4] == 1_000 && by_second[5] == 1_000, "{by_second:?}");
+    assert_eq!(by_second[8], 0);
+    // One lane each reconnects with back-off: no storm.
+    assert!(protocol.connects.load(Ordering::Relaxed) < 20 + 20 * 10);
+    assert_eq!(run.exit.code(), 99);
+}
+
+#[test]
+fn closed_users_of_a_dead_target_neither_spin_nor_fall_silent() {
+    let script = Scripted { away: (2 * SECOND, 100 * SECOND), ..Scripted::quick() };
+    let (run, _) = play("-u 10 -d 12s", script, None);
+    let failed = run.timeseries.points[8].failed;
+    assert!((5..=40).contains(&failed), "{failed}");
+}
+
+#[test]
+fn a_stop_lets_calls_in_flight_end_and_a_second_one_abandons_them() {
+    let script = || Scripted { service_ns: 3 * SECOND, ..Scripted::quick() };
+    let (run, _) = play("-u 4 -d 60s", script(), Some((4 * SECOND, Command::Stop)));
+    assert_eq!((run.ledger.calls.ok, run.ledger.calls.abandoned, run.end.end_ns / SECOND), (8, 0, 6));
+    let (run, _) = play("-u 4 -d 60s", script(), Some((4 * SECOND, Command::Abandon)));
+    assert_eq!((run.ledger.calls.ok, run.ledger.calls.abandoned, run.end.end_ns / SECOND), (4, 4, 4));
+    let (run, _) = play("-u 4 -d 4s --graceful-stop 1s", script(), None);
+    assert_eq!((run.ledger.calls.ok, run.ledger.calls.abandoned, run.end.end_ns / SECOND), (4, 4, 5));
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_a_timeout_and_loses_its_connection() {
+    let script = Scripted { service_ns: 700 * MS, ..Scripted::quick() };
+    let (run, protocol) = play("-u 1 -d 2s --timeout 500ms", script, None);
+    assert_eq!(run.ledger.calls.failed.get(FaultKind::Timeout), 4);
+    assert_eq!(protocol.connects.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn warm_up_is_in_the_ledger_but_in_no_total() {
+    let (run, _) = play("-r 100 -d 10s --warmup 4s", Scripted::quick(), None);
+    assert_eq!((run.ledger.calls.ok, run.totals.requests), (1_000, 600));
+    assert!((run.totals.rate_per_s - 100.0).abs() < 1e-9, "{}", run.totals.rate_per_s);
+}
+
+#[test]
+fn stages_are_phases_by_name() {
+    let (run, _) = play("-r 0 --stage up=10s:100,10s:100,10s:0", Scripted::quick(), None);
+    let phases: Vec<_> = run.phases.iter().map(|p| (p.name.as_str(), p.figures.requests)).collect();
+    assert_eq!(phases, [("connect", 0), ("up", 500), ("sustain", 1_000), ("ramp-down", 500)]);
+}
+
+#[test]
+fn an_hour_takes_moments_and_keeps_every_law() {
+    let (run, _) = play("-r 50 -d 1h -c 5", Scripted::quick(), None);
+    assert_eq!((run.ledger.calls.ok, run.timeseries.points.len()), (180_000, 3_600));
+}

@@ -1,0 +1,421 @@
+//! What is one worker? A thread, its runtime, its lanes, and the tasks that pace, grow, report and stop them.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use load_report::journal::{Entry, Frame, encode};
+use load_report::model::Segment;
+use rand::RngExt as _;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_local;
+
+use super::dispatch::{Dispatcher, Tick};
+use super::lane::Lane;
+use super::lanes::Lanes;
+use super::links::Links;
+use crate::clock::{self, Clock, Nanos};
+use crate::plan::{Load, RunPlan};
+use crate::protocol::{Fault, LinkId, OpId, Protocol, Sharing, Task, Vu};
+use crate::record::{Busy, CallTimes, Observer, Raw, Recorder, Start};
+use crate::schedule::{Arrivals, Think, Users};
+
+const SECOND: Nanos = Nanos(1_000_000_000);
+/// Task polls between two looks at the sockets.
+const EVENT_INTERVAL: u32 = 31;
+
+/// What a worker is to do.
+pub struct Job<P: Protocol> {
+    /// What is sent.
+    pub protocol: Arc<P>,
+    /// What was learnt about the target.
+    pub target: P::Target,
+    /// The plan of the process.
+    pub plan: Arc<RunPlan>,
+    /// Process, counted from 0.
+    pub process: u32,
+    /// Worker of the process, counted from 0.
+    pub worker: u32,
+    /// The worker's own part of the run.
+    pub segment: Segment,
+}
+
+/// What workers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Connect, and wait.
+    Prepare,
+    /// Time zero is at this instant.
+    Go(Nanos),
+    /// Begin nothing new, let calls in flight end.
+    Stop,
+    /// Leave at once.
+    Abandon,
+}
+
+/// What a worker says.
+#[derive(Debug)]
+pub enum Message {
+    /// The lanes that start at time zero have tried to connect.
+    Ready(Ready),
+    /// A journal entry: a frame.
+    Entry(Vec<u8>),
+    /// All is done; the last frame has been sent.
+    Done {
+        /// Which worker.
+        worker: u32,
+        /// When the last call ended, ns since time zero.
+        end_ns: i64,
+    },
+    /// The worker is gone without having said that it is done.
+    Lost {
+        /// Which worker.
+        worker: u32,
+        /// What happened.
+        why: String,
+    },
+}
+
+/// How connecting went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ready {
+    /// Lanes that are connected, or need not be yet.
+    pub connected: u64,
+    /// Lanes that are not.
+    pub failed: u64,
+    /// What the first of them met.
+    pub fault: Option<String>,
+}
+
+/// What a lane is doing right now.
+#[derive(Clone, Copy)]
+pub(super) struct InFlight {
+    pub(super) op: OpId,
+    pub(super) tick: Nanos,
+    pub(super) times: CallTimes,
+}
+
+/// What all lanes of a worker share.
+pub(super) struct Worker<P: Protocol> {
+    pub(super) protocol: Arc<P>,
+    pub(super) target: P::Target,
+    pub(super) plan: Arc<RunPlan>,
+    pub(super) clock: Clock,
+    pub(super) dispatcher: RefCell<Dispatcher>,
+    pub(super) recorder: RefCell<Recorder>,
+    pub(super) links: Links<P>,
+    pub(super) in_flight: RefCell<Vec<Option<InFlight>>>,
+    /// Connections that are open.
+    pub(super) connections: Cell<u32>,
+    /// Lanes that are at work; in the closed model, users that are active.
+    pub(super) active: Cell<u32>,
+    pub(super) think: Think,
+    users: Option<Users>,
+    weights: Vec<u32>,
+    segment: Segment,
+    closed_ticks: Cell<u64>,
+    /// Process and worker.
+    id: (u32, u32),
+    t0: Cell<Nanos>,
+    /// Until when frames have been sent.
+    reported: Cell<Nanos>,
+    busy: RefCell<Busy>,
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+/// Starts a worker on a thread of its own. It says [`Message::Done`] or [`Message::Lost`] last, whatever happens.
+///
+/// # Errors
+/// When the machine gives no thread.
+pub fn spawn<P: Protocol>(
+    job: Job<P>,
+    commands: watch::Receiver<Command>,
+    messages: mpsc::UnboundedSender<Message>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let worker = job.worker;
+    std::thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+        let last = messages.clone();
+        let run = std::panic::AssertUnwindSafe(|| thread_main(job, commands, messages));
+        let why = match std::panic::catch_unwind(run) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => format!("panicked: {}", panic_text(panic.as_ref())),
+        };
+        // Nobody listens any more only when the run is over.
+        let _ = last.send(Message::Lost { worker, why });
+    })
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+fn thread_main<P: Protocol>(
+    job: Job<P>,
+    commands: watch::Receiver<Command>,
+    messages: mpsc::UnboundedSender<Message>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .on_thread_park(clock::end_turn)
+        .on_thread_unpark(clock::begin_turn)
+        .build_local(tokio::runtime::LocalOptions::default())?;
+    runtime.block_on(async move {
+        let clock = Clock::real()?;
+        let driver = clock.clone();
+        let driving = spawn_local(async move { driver.drive().await });
+        let mut main = std::pin::pin!(run(job, clock, commands, messages));
+        let mut driving = std::pin::pin!(driving);
+        poll_fn(|context| {
+            if let std::task::Poll::Ready(result) = main.as_mut().poll(context) {
+                return std::task::Poll::Ready(result);
+            }
+            driving.as_mut().poll(context).map(|ended| match ended {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(error),
+                Err(join) => Err(std::io::Error::other(join)),
+            })
+        })
+        .await
+    })
+}
+
+/// A worker's whole life, on whatever clock.
+pub(super) async fn run<P: Protocol>(
+    job: Job<P>,
+    clock: Clock,
+    mut commands: watch::Receiver<Command>,
+    messages: mpsc::UnboundedSender<Message>,
+) -> std::io::Result<()> {
+    let number = job.worker;
+    let worker = Rc::new(Worker::new(job, clock, messages)?);
+    let mut lanes = Lanes::new(Rc::clone(&worker));
+    let Some(ready) = lanes.connect(&mut commands).await? else { return Ok(()) };
+    worker.say(Message::Ready(ready));
+    let told = commands.wait_for(|command| *command != Command::Prepare).await.map(|command| *command);
+    let Ok(Command::Go(t0)) = told else { return Ok(()) };
+    worker.begin(t0);
+    let pacer = spawn_local(Rc::clone(&worker).pace());
+    let reporter = spawn_local(Rc::clone(&worker).report());
+    lanes.work(t0, &mut commands).await?;
+    pacer.abort();
+    reporter.abort();
+    let end = worker.clock.now();
+    worker.settle(end);
+    worker.send_frame(end);
+    worker.say(Message::Done { worker: number, end_ns: (end - t0).0 });
+    Ok(())
+}
+
+impl<P: Protocol> Worker<P> {
+    fn new(job: Job<P>, clock: Clock, messages: mpsc::UnboundedSender<Message>) -> std::io::Result<Self> {
+        let Job { protocol, target, plan, process, worker, segment } = job;
+        let raw = plan.raw.as_deref().map(Raw::open).transpose()?;
+        let record = &plan.record;
+        let recorder = Recorder::new(record, raw, Arc::clone(&plan.secrets));
+        let limit = record.requests;
+        let (arrivals, users, think) = match &plan.load {
+            Load::Open { rate, kind } => {
+                (Some(Arrivals::new(rate.clone(), *kind, record.seed, segment, limit)), None, Think::None)
+            }
+            Load::Closed { users, think } => (None, Some(Users::new(users.clone(), segment)), *think),
+        };
+        let budget = limit.map_or(u64::MAX, |n| segment.share_of(n));
+        let links = match plan.sharing {
+            Sharing::Exclusive => 0,
+            Sharing::Shared => segment.share_of(plan.connections).max(1) as usize,
+            Sharing::Pool => 1,
+        };
+        let weights = protocol.tasks().iter().map(|task| task.weight).collect();
+        Ok(Self {
+            dispatcher: RefCell::new(Dispatcher::new(arrivals, budget, clock.alarm())),
+            recorder: RefCell::new(recorder),
+            links: Links::new(links),
+            in_flight: RefCell::default(),
+            connections: Cell::new(0),
+            active: Cell::new(0),
+            think,
+            users,
+            weights,
+            segment,
+            closed_ticks: Cell::new(0),
+            id: (process, worker),
+            t0: Cell::new(Nanos::NEVER),
+            reported: Cell::new(Nanos::NEVER),
+            busy: RefCell::new(Busy::start()),
+            messages,
+            protocol,
+            target,
+            plan,
+            clock,
+        })
+    }
+
+    /// Users or lanes that this worker starts with, and the most it may come to have.
+    pub(super) fn lane_counts(&self) -> (u64, u64) {
+        match &self.users {
+            Some(users) => (users.len(), users.len()),
+            None => (self.segment.share_of(self.plan.vus), self.segment.share_of(self.plan.max_vus)),
+        }
+    }
+
+    /// Lane number `i` of this worker.
+    pub(super) fn lane(self: &Rc<Self>, i: u64) -> Lane<P> {
+        let id = self.dispatcher.borrow_mut().add_lane();
+        self.in_flight.borrow_mut().push(None);
+        let spans = self.users.as_ref().map_or_else(Vec::new, |users| users.spans(i));
+        Lane::new(Rc::clone(self), id, self.segment.global(i), spans)
+    }
+
+    fn begin(&self, t0: Nanos) {
+        self.t0.set(t0);
+        self.reported.set(t0);
+        *self.busy.borrow_mut() = Busy::start();
+        self.recorder.borrow_mut().begin(t0);
+        self.dispatcher.borrow_mut().begin(t0);
+    }
+
+    /// Time zero.
+    pub(super) fn t0(&self) -> Nanos {
+        self.t0.get()
+    }
+
+    pub(super) fn is_closed_model(&self) -> bool {
+        self.users.is_some()
+    }
+
+    /// The next iteration of a closed run: numbered so that every segment, process and worker has its own.
+    pub(super) fn closed_seq(&self) -> u64 {
+        let n = self.closed_ticks.get();
+        self.closed_ticks.set(n + 1);
+        self.segment.global(n)
+    }
+
+    /// The task that `vu` draws for its iteration.
+    pub(super) fn pick(&self, vu: &mut Vu) -> &Task<P::Step> {
+        let tasks = self.protocol.tasks();
+        if let [only] = tasks {
+            return only;
+        }
+        let mut ticket = vu.rng.random_range(0..self.weights.iter().sum::<u32>());
+        let drawn = self.weights.iter().position(|&weight| {
+            let hit = ticket < weight;
+            ticket = ticket.saturating_sub(weight);
+            hit
+        });
+        &tasks[drawn.unwrap_or(0)]
+    }
+
+    /// Link number `index` of this worker, opened for the `generation`-th time again.
+    pub(super) fn link_id(&self, index: usize, generation: u32) -> LinkId {
+        let connections = match self.plan.sharing {
+            Sharing::Pool => u32::try_from(self.segment.share_of(self.plan.connections)).unwrap_or(u32::MAX),
+            Sharing::Exclusive | Sharing::Shared => 1,
+        };
+        let connections = NonZeroU32::new(connections).unwrap_or(NonZeroU32::MIN);
+        LinkId { index: self.segment.global(index as u64), connections, generation }
+    }
+
+    /// An iteration fails without having been sent, because there is no connection.
+    pub(super) fn fail_tick(&self, tick: Tick, start: Nanos, now: Nanos, fault: &Fault, note: &str) {
+        let mut vu = Vu::new(0);
+        vu.begin(self.plan.record.seed, tick.seq, true);
+        let op = self.pick(&mut vu).steps.first().map_or(0, |step| step.0);
+        let mut recorder = self.recorder.borrow_mut();
+        recorder.started(&Start {
+            seq: tick.seq,
+            due: tick.due,
+            freed: start,
+            idle_until: Nanos::ZERO,
+            start,
+        });
+        let times = CallTimes { seq: tick.seq, due: tick.due, start, end: now };
+        recorder.failed(op, &times, fault, note);
+        recorder.iteration(tick.due, now, Some(fault.kind));
+    }
+
+    /// Hands out what is due at `now`.
+    fn dispatch(&self, now: Nanos) {
+        let fail = |tick, fault: Fault| self.fail_tick(tick, now, now, &fault, "no connection");
+        self.dispatcher.borrow_mut().dispatch(now, fail);
+    }
+
+    async fn pace(self: Rc<Self>) {
+        loop {
+            poll_fn(|context| self.dispatcher.borrow().poll_pacer(context)).await;
+            self.dispatch(self.clock.now());
+        }
+    }
+
+    /// Begins nothing that is due at `stop` or later.
+    pub(super) fn stop(&self, stop: Nanos) {
+        let fail = |tick, fault: Fault| self.fail_tick(tick, stop, stop, &fault, "no connection");
+        let unsent = |due, idle| self.recorder.borrow_mut().unsent(due, idle);
+        self.dispatcher.borrow_mut().stop(stop, fail, unsent);
+    }
+
+    async fn report(self: Rc<Self>) {
+        loop {
+            // Whole seconds since time zero, so that the frames of all workers cover the same seconds.
+            let seconds = (self.reported.get() - self.t0.get()).0 / SECOND.0 + 1;
+            self.clock.sleep_until(self.t0.get() + Nanos(seconds * SECOND.0)).await;
+            self.send_frame(self.clock.now());
+        }
+    }
+
+    /// What is in flight when the graceful stop has run out is abandoned.
+    fn settle(&self, end: Nanos) {
+        let mut recorder = self.recorder.borrow_mut();
+        for InFlight { op, tick, times } in self.in_flight.borrow_mut().iter_mut().filter_map(Option::take) {
+            recorder.abandoned(op, tick, &CallTimes { end, ..times });
+        }
+        for tick in self.dispatcher.borrow_mut().never_taken() {
+            recorder.unsent(tick.due, true);
+        }
+    }
+
+    fn send_frame(&self, now: Nanos) {
+        let t0 = self.t0.get();
+        let tally = self.recorder.borrow_mut().take(now);
+        let busy = self.busy.borrow_mut().lap();
+        let from = self.reported.replace(now);
+        let in_flight = self.in_flight.borrow().iter().filter(|call| call.is_some()).count();
+        let frame = Frame {
+            process: self.id.0,
+            worker: self.id.1,
+            from_ns: (from - t0).0,
+            to_ns: (now - t0).0,
+            vus: self.active.get(),
+            in_flight: in_flight as u32,
+            connections: self.connections.get(),
+            busy: busy.busy,
+            run_queue_ns: busy.run_queue_ns,
+            tally,
+        };
+        let mut entry = Entry::Frame(Box::new(frame));
+        self.say(Message::Entry(encode(&entry)));
+        if let Entry::Frame(frame) = &mut entry {
+            self.recorder.borrow_mut().give_back(std::mem::take(&mut frame.tally));
+        }
+    }
+
+    fn say(&self, message: Message) {
+        // Nobody listens any more only when the run is over.
+        let _ = self.messages.send(message);
+    }
+}
+
+impl<P: Protocol> Observer for Worker<P> {
+    fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn observe(&self, extra: usize, ns: u64) {
+        let now = self.clock.now();
+        self.recorder.borrow_mut().observe(now, extra, ns);
+    }
+}

@@ -1,0 +1,22 @@
+//! The engine of the load generators: when to send, what to record, when to stop.
+//!
+//! A tool implements [`protocol::Protocol`] and calls [`main`]; everything else is the same for all.
+
+mod child;
+mod cli;
+pub mod clock;
+mod conduct;
+mod crew;
+pub mod engine;
+pub mod error;
+pub mod null;
+mod output;
+pub mod plan;
+pub mod protocol;
+pub mod record;
+mod run;
+pub mod schedule;
+pub mod secret;
+mod usage;
+
+pub use cli::{About, main};

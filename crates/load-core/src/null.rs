@@ -1,0 +1,81 @@
+//! How fast is the engine itself? A protocol that answers at once: the full path of dispatcher, timeout and recorder,
+//! and nothing else.
+
+use load_report::fault::FaultKind;
+
+use crate::error::{PrepareError, UsageError};
+use crate::plan::args::LoadArgs;
+use crate::protocol::{Control, Fault, LinkId, OpId, Outcome, Probe, Protocol, Task, Vu};
+
+/// Sends nothing.
+pub struct Null {
+    tasks: Vec<Task<()>>,
+    fail_every: u64,
+}
+
+impl Null {
+    /// The null protocol that `args` ask for.
+    pub fn from_args(args: &LoadArgs) -> Self {
+        let task = |op| Task { weight: 1, steps: vec![(op, ())] };
+        Self { tasks: (0..args.null_ops.max(1)).map(task).collect(), fail_every: args.null_fail_every }
+    }
+}
+
+/// The null protocol has no flags of its own.
+#[derive(clap::Args, Clone, Debug)]
+pub struct NoArgs {}
+
+impl Protocol for Null {
+    const NAME: &'static str = "null";
+    type Args = NoArgs;
+    type Target = ();
+    type Step = ();
+    type Link = ();
+    type Session = ();
+
+    fn new(NoArgs {}: NoArgs) -> Result<Self, UsageError> {
+        Ok(Self { tasks: vec![Task { weight: 1, steps: vec![(0, ())] }], fail_every: 0 })
+    }
+
+    fn label(&self) -> String {
+        "nothing (--null)".into()
+    }
+
+    fn describe(&self) -> serde_json::Value {
+        serde_json::json!({ "null": true, "ops": self.tasks.len(), "fail_every": self.fail_every })
+    }
+
+    fn ops(&self) -> Vec<String> {
+        (0..self.tasks.len() as OpId).map(|op| format!("null {op}")).collect()
+    }
+
+    fn tasks(&self) -> &[Task<()>] {
+        &self.tasks
+    }
+
+    async fn prepare(&self, _control: &mut Control) -> Result<(), PrepareError> {
+        Ok(())
+    }
+
+    async fn connect(&self, _target: &(), _link: LinkId, _probe: &mut Probe<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn open(&self, _link: (), _vu: &Vu) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn call(
+        &self,
+        _session: &mut (),
+        _step: &(),
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        if self.fail_every > 0 && vu.scope.seq.is_multiple_of(self.fail_every) {
+            probe.note("the null protocol was asked to fail");
+            return Err(Fault::answered(FaultKind::Rejected, (vu.scope.seq % 7) as u16));
+        }
+        Ok(Outcome::default())
+    }
+}

@@ -1,0 +1,175 @@
+//! What can be typed? The flags that all tools share, as typed; sense is made of them in [`super::build`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+use load_report::model::Segment;
+use load_suite::stage::Stage;
+use load_suite::units;
+
+/// Load, limits and outputs: the same in every tool.
+#[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "every one is a switch of the command line")]
+#[expect(clippy::doc_markdown, reason = "the docs are the help text, where backticks would be noise")]
+pub struct LoadArgs {
+    /// Virtual users; each waits for its answer before it goes on (closed model).
+    #[arg(short = 'u', long, alias = "users", value_name = "N", value_parser = units::count, env = "QUINTET_VUS", help_heading = "Load")]
+    pub vus: Option<u64>,
+    /// Users started a second, until all are there (Locust's -r; ours is the arrival rate).
+    #[arg(long, value_name = "N", value_parser = units::rate, help_heading = "Load")]
+    pub spawn_rate: Option<f64>,
+    /// Connections in the pool [default: one a virtual user; in the open model the lanes at the start].
+    #[arg(short = 'c', long, value_name = "N", value_parser = units::count, env = "QUINTET_CONNECTIONS", help_heading = "Load")]
+    pub connections: Option<u64>,
+    /// Arrivals/s in TOTAL over all threads and processes, whatever the target does (open model): 500, 500/s, 6000/m.
+    #[arg(short = 'r', long, visible_aliases = ["rps", "qps"], value_name = "R", value_parser = units::rate, env = "QUINTET_RATE", help_heading = "Load")]
+    pub rate: Option<f64>,
+    /// How arrivals are spread.
+    #[arg(long, value_name = "KIND", value_enum, default_value = "constant", help_heading = "Load")]
+    pub arrivals: ArrivalKind,
+    /// Most lanes that the open model may add when those at the start are all waiting [default: none are added].
+    #[arg(long, value_name = "N", value_parser = units::count, help_heading = "Load")]
+    pub max_vus: Option<u64>,
+    /// How long: 30s, 5m, 1h30m; a bare number is seconds [default: 10s].
+    #[arg(short = 'd', long, visible_short_alias = 'z', alias = "run-time", value_name = "D", value_parser = units::duration, env = "QUINTET_DURATION", help_heading = "Load")]
+    pub duration: Option<Duration>,
+    /// Stop after N calls in total; 10k and 1m work.
+    #[arg(short = 'n', long, value_name = "N", value_parser = units::count, help_heading = "Load")]
+    pub requests: Option<u64>,
+    /// Ramp to TARGET users, or TARGET/s with --rate, over D; repeatable, also a comma list.
+    #[arg(long = "stage", value_name = "[NAME=]D:TARGET", value_delimiter = ',', help_heading = "Load")]
+    pub stages: Vec<Stage>,
+    /// The first D of the run is recorded but not counted.
+    #[arg(long, value_name = "D", value_parser = units::duration, help_heading = "Load")]
+    pub warmup: Option<Duration>,
+    /// Pause between the calls of one user: fixed, or a range like 1s..3s.
+    #[arg(long, value_name = "D | A..B", value_parser = units::duration_range, help_heading = "Load")]
+    pub think: Option<(Duration, Duration)>,
+    /// One call, and one attempt to connect, may take so long.
+    #[arg(long, value_name = "D", value_parser = units::duration, default_value = "30s", help_heading = "Load")]
+    pub timeout: Duration,
+    /// How long calls in flight at the end may still take.
+    #[arg(long, value_name = "D", value_parser = units::duration, default_value = "30s", help_heading = "Load")]
+    pub graceful_stop: Duration,
+
+    /// Worker threads of each process [default: all cores].
+    #[arg(long, value_name = "N", help_heading = "Machine")]
+    pub threads: Option<u32>,
+    /// Processes that share the work on this machine: a number, or auto for one a core.
+    #[arg(long, value_name = "N|auto", value_parser = processes, default_value = "1", help_heading = "Machine")]
+    pub processes: u32,
+    /// Do part I of N of the run; N such runs together are exactly the whole one.
+    #[arg(long, value_name = "I/N", value_parser = segment, default_value = "0/1", help_heading = "Machine")]
+    pub segment: Segment,
+    /// Begin at this instant (RFC 3339), to start segments on several machines together.
+    #[arg(long, value_name = "RFC3339", help_heading = "Machine")]
+    pub start_at: Option<jiff::Timestamp>,
+    /// All random data derive from it.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Machine")]
+    pub seed: u64,
+
+    /// What must hold, in k6's grammar: 'http_req_duration: p(95)<500'; 'warn ...' only warns. Repeatable.
+    #[arg(long = "threshold", value_name = "EXPR", help_heading = "Verdict")]
+    pub thresholds: Vec<String>,
+    /// Judge nothing, not even error_rate < 1%.
+    #[arg(long, help_heading = "Verdict")]
+    pub no_thresholds: bool,
+
+    /// Folder of the results folders.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "results",
+        env = "QUINTET_RESULTS",
+        help_heading = "Output"
+    )]
+    pub results: PathBuf,
+    /// Name of this run's folder [default: the time in UTC].
+    #[arg(long, value_name = "ID", env = "QUINTET_RUN_ID", help_heading = "Output")]
+    pub run_id: Option<String>,
+    /// Name of the component in the results [default: the tool's].
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    pub name: Option<String>,
+    /// A tag on the results; repeatable.
+    #[arg(long = "tag", value_name = "K=V", value_parser = key_value, help_heading = "Output")]
+    pub tags: Vec<(String, String)>,
+    /// More output: raw=FILE writes a line for every call.
+    #[arg(long = "out", value_name = "KIND=WHERE", value_parser = key_value, help_heading = "Output")]
+    pub outs: Vec<(String, String)>,
+    /// A report beside the results folder, its kind by extension: .md, .json, .xml (JUnit), .csv; repeatable.
+    #[arg(long = "report", value_name = "FILE", help_heading = "Output")]
+    pub reports: Vec<PathBuf>,
+    /// Print nothing but errors.
+    #[arg(short = 'q', long, help_heading = "Output")]
+    pub quiet: bool,
+    /// No progress while the run goes on.
+    #[arg(long, help_heading = "Output")]
+    pub no_progress: bool,
+    /// Accepted for those who come from Locust; it is the default.
+    #[arg(long, help_heading = "Output")]
+    pub headless: bool,
+    /// Check and print the plan, send nothing.
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Say more: -v for debug, -vv for trace.
+    #[arg(short = 'v', action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    /// error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", help_heading = "Output")]
+    pub log_level: Option<tracing::Level>,
+
+    /// Send nothing anywhere: run the whole engine against a protocol that answers at once.
+    #[arg(long, help_heading = "Self-test")]
+    pub null: bool,
+    /// With --null: names of ops to spread the calls over.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "null", help_heading = "Self-test")]
+    pub null_ops: u16,
+    /// With --null: one call in N fails; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "null", help_heading = "Self-test")]
+    pub null_fail_every: u64,
+}
+
+/// How arrivals are spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ArrivalKind {
+    /// Evenly.
+    Constant,
+    /// At random, as independent users arrive.
+    Poisson,
+}
+
+impl ArrivalKind {
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
+fn processes(text: &str) -> Result<u32, String> {
+    if text == "auto" {
+        return Ok(std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
+    }
+    text.parse()
+        .ok()
+        .filter(|&n| (1..=1_024).contains(&n))
+        .ok_or_else(|| "expected auto, or 1 to 1024".into())
+}
+
+fn segment(text: &str) -> Result<Segment, String> {
+    let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+    match parts {
+        Some((index, of)) if index < of && of <= 65_536 => Ok(Segment { index, of }),
+        _ => Err("expected I/N with I from 0 to N-1, like 0/3".into()),
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".into()),
+    }
+}

@@ -1,0 +1,306 @@
+//! Does the command line make sense? Flags become a plan, or an error that says what to change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, Stage as StageRecord};
+use load_report::threshold::{Catalog, Threshold, with_defaults};
+use load_suite::shape::Shape;
+use load_suite::stage::Stage;
+
+use super::args::{ArrivalKind, LoadArgs};
+use super::{Load, RunPlan};
+use crate::clock::Nanos;
+use crate::error::UsageError;
+use crate::protocol::{Protocol, Sharing};
+use crate::schedule::{Kind, Think};
+use crate::secret::Secrets;
+
+/// Users when nothing says how many, and seconds when nothing says how long: wrk's.
+const DEFAULT_VUS: u64 = 10;
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+/// Lanes at the start of the open model when nothing says how many: oha's and hey's connections.
+const DEFAULT_LANES: u64 = 50;
+/// The longest that a run with --requests alone may take: k6's maxDuration.
+const REQUESTS_DURATION: Duration = Duration::from_mins(10);
+
+/// What a protocol contributes to the plan.
+pub struct Context {
+    /// What is loaded, without secrets.
+    pub target: String,
+    /// Names of the ops.
+    pub ops: Vec<String>,
+    /// The protocol's own series.
+    pub extras: Vec<ExtraPlan>,
+    /// The protocol's flags, without secrets.
+    pub args: serde_json::Value,
+    /// How lanes and links go together.
+    pub sharing: Sharing,
+    /// What must never be printed.
+    pub secrets: Arc<Secrets>,
+}
+
+impl Context {
+    /// What `protocol` contributes.
+    pub fn of<P: Protocol>(protocol: &P) -> Self {
+        Self {
+            target: protocol.label(),
+            ops: protocol.ops(),
+            extras: protocol.extras(),
+            args: protocol.describe(),
+            sharing: protocol.sharing(),
+            secrets: Arc::new(Secrets::new(protocol.secrets())),
+        }
+    }
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, UsageError> {
+    Err(UsageError::new(message))
+}
+
+/// The plan that `args` ask for.
+///
+/// # Errors
+/// When the flags contradict each other or cannot do what they say.
+pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
+    check(args)?;
+    let duration = duration(args);
+    let (load, vus, max_vus, record_rate) = load(args, duration, context.sharing)?;
+    if let Some(n) = args.requests
+        && matches!(load, Load::Closed { .. })
+        && n < vus
+    {
+        return refuse(format!(
+            "--requests {n} is fewer than the {vus} users, so some would have nothing to do; ask for at least {vus} requests or at most {n} users"
+        ));
+    }
+    let warmup = args.warmup.unwrap_or_default();
+    if warmup >= duration {
+        return refuse(format!(
+            "--warmup {warmup:?} covers the whole run of {duration:?}; nothing would be counted: make the run longer"
+        ));
+    }
+    let connections = args.connections.unwrap_or(vus);
+    let thresholds = thresholds(args, &context.extras)?;
+    let shape = match &load {
+        Load::Closed { users, .. } => users,
+        Load::Open { rate, .. } => rate,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let workers = u32::try_from(max_vus).unwrap_or(u32::MAX);
+    let threads = args.threads.unwrap_or_else(|| (cores / args.processes).max(1));
+    let threads = threads.clamp(1, (workers / args.processes / args.segment.of).max(1));
+    let seconds = |d: Duration| d.as_secs_f64();
+    let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let record = Plan {
+        target: context.target,
+        model: if args.rate.is_some() { LoadModel::Open } else { LoadModel::Closed },
+        vus: narrow(vus),
+        max_vus: narrow(max_vus),
+        connections: narrow(connections),
+        rate_per_s: record_rate,
+        arrivals: args.rate.map(|_| args.arrivals.name().to_owned()),
+        duration_s: seconds(duration),
+        warmup_s: seconds(warmup),
+        requests: args.requests,
+        stages: args.stages.iter().map(stage_record).collect(),
+        phases: phases(shape, &args.stages, warmup, duration),
+        think_s: args.think.map(|(low, high)| (seconds(low), seconds(high))),
+        timeout_s: seconds(args.timeout),
+        graceful_stop_s: seconds(args.graceful_stop),
+        threads,
+        processes: args.processes,
+        seed: args.seed,
+        ops: context.ops,
+        extras: context.extras,
+        thresholds: thresholds.iter().map(ToString::to_string).collect(),
+        tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
+        args: context.args,
+    };
+    Ok(RunPlan {
+        record,
+        load,
+        segment: args.segment,
+        thresholds,
+        vus,
+        max_vus,
+        connections,
+        sharing: context.sharing,
+        duration: duration.into(),
+        graceful_stop: args.graceful_stop.into(),
+        timeout: args.timeout.into(),
+        threads,
+        processes: args.processes,
+        raw: raw(args)?,
+        secrets: context.secrets,
+    })
+}
+
+/// Contradictions between flags.
+fn check(args: &LoadArgs) -> Result<(), UsageError> {
+    if args.rate.is_some() && args.think.is_some() {
+        return refuse(
+            "--think belongs to users who wait (closed model); with --rate the schedule alone says when: drop one of the two",
+        );
+    }
+    if args.rate.is_some() && args.spawn_rate.is_some() {
+        return refuse(
+            "--spawn-rate starts users (closed model); with --rate ramp the arrivals by --stage instead",
+        );
+    }
+    if args.rate.is_none() && args.arrivals == ArrivalKind::Poisson {
+        return refuse("--arrivals poisson needs --rate: without a rate, users wait for answers");
+    }
+    if args.rate.is_none() && args.max_vus.is_some() {
+        return refuse(
+            "--max-vus bounds the lanes of the open model and needs --rate; users are set by --vus",
+        );
+    }
+    if !args.stages.is_empty() && args.duration.is_some() {
+        return refuse("--stage and --duration both say how long the run takes: drop --duration");
+    }
+    if !args.stages.is_empty() && args.spawn_rate.is_some() {
+        return refuse("--stage and --spawn-rate both say how users come: drop --spawn-rate");
+    }
+    for (flag, zero) in [
+        ("--vus", args.vus == Some(0) && args.stages.is_empty()),
+        ("--connections", args.connections == Some(0)),
+        ("--rate", args.rate == Some(0.0) && args.stages.is_empty()),
+        ("--requests", args.requests == Some(0)),
+        ("--threads", args.threads == Some(0)),
+        ("--spawn-rate", args.spawn_rate == Some(0.0)),
+        ("--timeout", args.timeout.is_zero()),
+        ("--duration", args.duration.is_some_and(|d| d.is_zero())),
+    ] {
+        if zero {
+            return refuse(format!("{flag} 0 would send nothing; expected more than 0"));
+        }
+    }
+    Ok(())
+}
+
+fn duration(args: &LoadArgs) -> Duration {
+    let staged: Duration = args.stages.iter().map(|stage| stage.duration).sum();
+    match (args.duration, args.requests) {
+        _ if !args.stages.is_empty() => staged,
+        (Some(duration), _) => duration,
+        (None, Some(_)) => REQUESTS_DURATION,
+        (None, None) => DEFAULT_DURATION,
+    }
+}
+
+/// The load, users or lanes at the start, the most of them, and the highest rate.
+fn load(
+    args: &LoadArgs,
+    duration: Duration,
+    sharing: Sharing,
+) -> Result<(Load, u64, u64, Option<f64>), UsageError> {
+    if let (Some(vus), Some(connections)) = (args.vus, args.connections)
+        && sharing == Sharing::Exclusive
+        && vus != connections
+    {
+        return refuse(format!(
+            "--vus {vus} and --connections {connections} differ, but every user has a connection of its own here: give one of the two"
+        ));
+    }
+    let given =
+        args.vus.or(args.connections.filter(|_| sharing == Sharing::Exclusive || args.rate.is_some()));
+    if let Some(rate) = args.rate {
+        let shape = if args.stages.is_empty() {
+            Shape::constant(rate, duration)
+        } else {
+            Shape::stages(rate, &args.stages)
+        };
+        let kind = match args.arrivals {
+            ArrivalKind::Constant => Kind::Constant,
+            ArrivalKind::Poisson => Kind::Poisson,
+        };
+        let lanes = given.unwrap_or_else(|| DEFAULT_LANES.min(args.max_vus.unwrap_or(u64::MAX)));
+        let most = args.max_vus.unwrap_or(lanes);
+        if most < lanes {
+            return refuse(format!("--max-vus {most} is less than the {lanes} lanes at the start"));
+        }
+        let peak = shape.peak();
+        return Ok((Load::Open { rate: shape, kind }, lanes, most, Some(peak)));
+    }
+    let users = given.unwrap_or(if args.stages.is_empty() { DEFAULT_VUS } else { 0 });
+    let shape = match args.spawn_rate {
+        _ if !args.stages.is_empty() => Shape::stages(users as f64, &args.stages),
+        Some(spawn_rate) => spawning(users, spawn_rate, duration),
+        None => Shape::constant(users as f64, duration),
+    };
+    let think = args.think.map_or(Think::None, |(low, high)| Think::between(low, high));
+    let most = shape.peak().ceil() as u64;
+    if most == 0 {
+        return refuse("no stage has a user; give a target above 0");
+    }
+    Ok((Load::Closed { users: shape, think }, most, most, None))
+}
+
+/// `users` started at `spawn_rate` a second, as far as `duration` allows.
+fn spawning(users: u64, spawn_rate: f64, duration: Duration) -> Shape {
+    let ramp = Duration::from_secs_f64((users as f64 / spawn_rate).min(duration.as_secs_f64()));
+    let reached = (ramp.as_secs_f64() * spawn_rate).min(users as f64);
+    Shape::from_corners(0.0, &[(ramp, reached), (duration.saturating_sub(ramp), reached)])
+}
+
+fn stage_record(stage: &Stage) -> StageRecord {
+    StageRecord { name: stage.name.clone(), duration_s: stage.duration.as_secs_f64(), target: stage.target }
+}
+
+/// The parts that are recorded apart: `connect`, `warm-up`, then one a ramp, by the user's name or what it does.
+fn phases(shape: &Shape, stages: &[Stage], warmup: Duration, duration: Duration) -> Vec<PhasePlan> {
+    let warm = Nanos::from(warmup).0;
+    let end = Nanos::from(duration).0;
+    let mut phases = vec![PhasePlan { name: "connect".into(), counted: false, start_ns: 0, end_ns: 0 }];
+    let mut add = |name: &str, counted, start_ns: i64, end_ns: i64| {
+        if start_ns < end_ns {
+            let same = phases.iter().filter(|p: &&PhasePlan| is_numbered(&p.name, name)).count();
+            let name = if same == 0 { name.to_owned() } else { format!("{name}-{}", same + 1) };
+            phases.push(PhasePlan { name, counted, start_ns, end_ns });
+        }
+    };
+    add("warm-up", false, 0, warm);
+    let mut named = stages.iter().filter(|stage| !stage.duration.is_zero());
+    for ramp in shape.ramps() {
+        let does = match ramp.to.total_cmp(&ramp.from) {
+            std::cmp::Ordering::Less => "ramp-down",
+            std::cmp::Ordering::Equal => "sustain",
+            std::cmp::Ordering::Greater => "ramp-up",
+        };
+        let name = named.next().and_then(|stage| stage.name.as_deref()).unwrap_or(does);
+        let at = |s: f64| (Nanos::from_secs_f64(s).0).clamp(warm, end);
+        add(name, true, at(ramp.start_s), at(ramp.end_s));
+    }
+    phases
+}
+
+/// Whether `name` is `base`, or `base` with a number.
+fn is_numbered(name: &str, base: &str) -> bool {
+    name.strip_prefix(base).is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+fn thresholds(args: &LoadArgs, extras: &[ExtraPlan]) -> Result<Vec<Threshold>, UsageError> {
+    if args.no_thresholds {
+        return Ok(Vec::new());
+    }
+    let catalog = Catalog::standard().with_extras(extras);
+    let parse = |text: &String| {
+        Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("--threshold: {error}")))
+    };
+    Ok(with_defaults(args.thresholds.iter().map(parse).collect::<Result<_, _>>()?))
+}
+
+fn raw(args: &LoadArgs) -> Result<Option<std::path::PathBuf>, UsageError> {
+    let mut raw = None;
+    for (kind, place) in &args.outs {
+        match kind.as_str() {
+            "raw" => raw = Some(place.into()),
+            _ => return refuse(format!("--out {kind}={place}: unknown kind {kind:?}; known is raw=FILE")),
+        }
+    }
+    Ok(raw)
+}

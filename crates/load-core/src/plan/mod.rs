@@ -1,0 +1,74 @@
+//! What exactly will happen? The command line, checked and turned into a plan before the first packet.
+
+pub mod args;
+mod build;
+mod preflight;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use load_report::model::Segment;
+use load_report::threshold::Threshold;
+use load_suite::shape::Shape;
+
+use crate::clock::Nanos;
+use crate::protocol::Sharing;
+use crate::schedule::{Kind, Think};
+use crate::secret::Secrets;
+
+pub use build::{Context, build};
+pub use preflight::{Needs, needs, preflight};
+
+/// How load comes about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Load {
+    /// Users who wait for answers; their number follows the shape.
+    Closed {
+        /// Users over time, over all segments.
+        users: Shape,
+        /// Pause between two iterations of a user.
+        think: Think,
+    },
+    /// Iterations that arrive whatever the target does; their rate follows the shape.
+    Open {
+        /// Arrivals/s over time, over all segments.
+        rate: Shape,
+        /// How arrivals are spread.
+        kind: Kind,
+    },
+}
+
+/// A checked plan: what the engine needs, and what is stored.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// What is stored and printed.
+    pub record: load_report::model::Plan,
+    /// How load comes about.
+    pub load: Load,
+    /// The part of the run that this process is responsible for; its children and workers divide it further.
+    pub segment: Segment,
+    /// Thresholds, the default one included.
+    pub thresholds: Vec<Threshold>,
+    /// Lanes at the start, over all segments.
+    pub vus: u64,
+    /// Most lanes, over all segments.
+    pub max_vus: u64,
+    /// Connections, over all segments.
+    pub connections: u64,
+    /// How lanes and links go together.
+    pub sharing: Sharing,
+    /// When new work stops, since time zero.
+    pub duration: Nanos,
+    /// How long calls in flight may take after that.
+    pub graceful_stop: Nanos,
+    /// How long one call may take.
+    pub timeout: Nanos,
+    /// Workers of each process.
+    pub threads: u32,
+    /// Child processes; 1 means that this process does the work.
+    pub processes: u32,
+    /// What must never be printed.
+    pub secrets: Arc<Secrets>,
+    /// `--out raw=FILE`.
+    pub raw: Option<PathBuf>,
+}

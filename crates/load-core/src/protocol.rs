@@ -1,0 +1,289 @@
+//! What is sent? The one trait that a tool implements.
+//!
+//! A protocol knows no rate, clock, thread, histogram or file. The engine takes the time, waits, retries, draws
+//! lots and counts, so that all of it is the same for every tool.
+#![expect(async_fn_in_trait, reason = "a worker is one thread; its futures never move to another")]
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+
+use load_report::fault::FaultKind;
+use load_report::model::ExtraPlan;
+use load_suite::template::Scope;
+use rand::SeedableRng as _;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::Nanos;
+use crate::error::{PrepareError, UsageError};
+use crate::record::Observer;
+
+/// Index of an op in [`Protocol::ops`].
+pub type OpId = u16;
+
+/// What a tool sends. One implementation a tool; one value a process, shared by its workers.
+pub trait Protocol: Sized + Send + Sync + 'static {
+    /// The component's name in results: `api`, `grpc`.
+    const NAME: &'static str;
+    /// This protocol's own flags.
+    type Args: clap::Args + Send;
+    /// What [`Protocol::prepare`] learnt about the target, handed to every worker of every process.
+    type Target: Clone + Send + Sync + Serialize + DeserializeOwned;
+    /// What one call sends, compiled before the run: templates, paths, weights.
+    type Step;
+    /// A connection, or a pool of them.
+    type Link;
+    /// One lane's share of a link, and the lane's own state.
+    type Session;
+
+    /// Parses and checks the flags; never dials.
+    ///
+    /// # Errors
+    /// What is wrong, where, and what was expected.
+    fn new(args: Self::Args) -> Result<Self, UsageError>;
+
+    /// What the run loads, without secrets: a URL, say.
+    fn label(&self) -> String;
+
+    /// The protocol's flags as they took effect, without secrets, for the record.
+    fn describe(&self) -> serde_json::Value;
+
+    /// Values that must never appear in any output.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Names of the ops: fixed before the run, so that series are arrays and their ids dense.
+    fn ops(&self) -> Vec<String>;
+
+    /// Series of the protocol's own, for [`Probe::observe`].
+    fn extras(&self) -> Vec<ExtraPlan> {
+        Vec::new()
+    }
+
+    /// What a virtual user can do in one iteration.
+    fn tasks(&self) -> &[Task<Self::Step>];
+
+    /// How lanes and links go together.
+    fn sharing(&self) -> Sharing {
+        Sharing::Exclusive
+    }
+
+    /// Once a run, before anything else: resolves, checks that the target is there, makes schema and data.
+    ///
+    /// # Errors
+    /// Why the target cannot be reached or prepared, in one line.
+    async fn prepare(&self, control: &mut Control) -> Result<Self::Target, PrepareError>;
+
+    /// Opens one link. Timed as a series of its own.
+    ///
+    /// # Errors
+    /// The fault that ended the attempt.
+    async fn connect(
+        &self,
+        target: &Self::Target,
+        link: LinkId,
+        probe: &mut Probe<'_>,
+    ) -> Result<Self::Link, Fault>;
+
+    /// A second handle to `link` for another lane. Only [`Sharing::Shared`] and [`Sharing::Pool`] need it.
+    fn share(&self, _link: &Self::Link) -> Option<Self::Link> {
+        None
+    }
+
+    /// Begins a lane's session on `link`.
+    ///
+    /// # Errors
+    /// The fault that ended the attempt.
+    async fn open(&self, link: Self::Link, vu: &Vu) -> Result<Self::Session, Fault>;
+
+    /// Makes one call: the only hot method.
+    ///
+    /// # Errors
+    /// The fault, unless the answer came and was right.
+    async fn call(
+        &self,
+        session: &mut Self::Session,
+        step: &Self::Step,
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault>;
+
+    /// Runs between calls: reads what the target pushes and returns when the connection is no more. May be dropped
+    /// at any await.
+    async fn idle(&self, _session: &mut Self::Session, _probe: &mut Probe<'_>) -> Fault {
+        std::future::pending().await
+    }
+
+    /// Ends a session in good order.
+    async fn close(&self, _session: Self::Session) {}
+
+    /// Once a run, after everything else: removes what [`Protocol::prepare`] and the calls have made.
+    ///
+    /// # Errors
+    /// What is left, and how to remove it.
+    async fn cleanup(&self, _target: &Self::Target, _control: &mut Control) -> Result<(), PrepareError> {
+        Ok(())
+    }
+}
+
+/// One of the things that a virtual user does: an iteration runs its steps in order.
+#[derive(Clone, Debug)]
+pub struct Task<S> {
+    /// How often it is drawn, against the other tasks; at least 1.
+    pub weight: u32,
+    /// Steps in order; at least one.
+    pub steps: Vec<(OpId, S)>,
+}
+
+/// How lanes and links go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Every lane has a link of its own.
+    Exclusive,
+    /// `--connections` links, each shared by several lanes of one worker.
+    Shared,
+    /// One link a worker, which is a pool of the worker's share of `--connections`.
+    Pool,
+}
+
+/// Which link is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkId {
+    /// Number of the link over all workers, processes and segments, counted from 0.
+    pub index: u64,
+    /// Connections to open in it: 1, or the worker's share with [`Sharing::Pool`].
+    pub connections: NonZeroU32,
+    /// How often this link has been opened before.
+    pub generation: u32,
+}
+
+/// Counts what is done outside the schedule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Control {
+    /// Calls made to prepare and clean up, as the target counts them.
+    pub calls: u64,
+}
+
+/// A virtual user: its identity, and the randomness that belongs to its current iteration.
+#[derive(Clone, Debug)]
+pub struct Vu {
+    /// Who, and which iteration.
+    pub scope: Scope,
+    /// Seeded by the global index of the iteration: the same draw in any division of the work.
+    pub rng: Xoshiro256PlusPlus,
+}
+
+impl Vu {
+    /// User number `vu` before its first iteration.
+    pub fn new(vu: u64) -> Self {
+        Self { scope: Scope { vu, ..Scope::default() }, rng: Xoshiro256PlusPlus::seed_from_u64(0) }
+    }
+
+    /// Begins iteration number `seq` over all users.
+    pub(crate) fn begin(&mut self, seed: u64, seq: u64, randomly: bool) {
+        self.scope.seq = seq;
+        if randomly {
+            self.rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        }
+    }
+}
+
+/// What a call that ended well was like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Bytes of the request.
+    pub sent: u32,
+    /// Bytes of the answer.
+    pub received: u64,
+    /// Messages in the answer, where it may have several.
+    pub messages: u32,
+    /// The connection cannot serve another call, and that is in order.
+    pub ends_session: bool,
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind.
+    pub kind: FaultKind,
+    /// The protocol's own code; 0 when there is none.
+    pub code: u16,
+    /// The connection cannot serve another call.
+    pub ends_session: bool,
+    /// Bytes of the request.
+    pub sent: u32,
+    /// Bytes of the answer.
+    pub received: u64,
+}
+
+impl Fault {
+    /// A fault after which the connection is of no more use.
+    pub fn fatal(kind: FaultKind) -> Self {
+        Self { kind, code: 0, ends_session: true, sent: 0, received: 0 }
+    }
+
+    /// A fault after which the connection can go on.
+    pub fn answered(kind: FaultKind, code: u16) -> Self {
+        Self { kind, code, ends_session: false, sent: 0, received: 0 }
+    }
+
+    /// The fault behind an I/O error on a connection, or on the way to one.
+    pub fn io(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let errno = error.raw_os_error().and_then(|e| u16::try_from(e).ok()).unwrap_or(0);
+        let local = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::ADDRNOTAVAIL];
+        let kind = match error.kind() {
+            _ if local.iter().any(|e| e.raw_os_error() == i32::from(errno)) => FaultKind::Local,
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                FaultKind::Reset
+            }
+            ErrorKind::UnexpectedEof => FaultKind::Closed,
+            ErrorKind::InvalidData => FaultKind::Malformed,
+            _ => FaultKind::Connect,
+        };
+        Self { code: errno, ..Self::fatal(kind) }
+    }
+
+    /// With the traffic that came before the fault.
+    #[must_use]
+    pub fn after(self, sent: u32, received: u64) -> Self {
+        Self { sent, received, ..self }
+    }
+}
+
+/// Lets a call say more than how long it took.
+pub struct Probe<'a> {
+    observer: &'a dyn Observer,
+    note: &'a mut String,
+}
+
+impl<'a> Probe<'a> {
+    pub(crate) fn new(observer: &'a dyn Observer, note: &'a mut String) -> Self {
+        note.clear();
+        Self { observer, note }
+    }
+
+    /// A probe without an engine, for the tests of a protocol.
+    #[doc(hidden)]
+    pub fn for_test(observer: &'a dyn Observer, note: &'a mut String) -> Self {
+        Self::new(observer, note)
+    }
+
+    /// The current instant on the engine's clock.
+    pub fn now(&self) -> Nanos {
+        self.observer.now()
+    }
+
+    /// Records `ns` in the protocol's series number `extra`.
+    pub fn observe(&self, extra: usize, ns: u64) {
+        self.observer.observe(extra, ns);
+    }
+
+    /// Says what was wrong. Kept for the first fault of a kind only.
+    pub fn note(&mut self, text: impl std::fmt::Display) {
+        self.note.clear();
+        let _ = write!(self.note, "{text}");
+    }
+}

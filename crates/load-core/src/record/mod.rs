@@ -1,0 +1,19 @@
+//! What happened? Each worker's own record: plain counters, nothing shared, nothing to lock.
+
+mod busy;
+mod raw;
+mod recorder;
+
+pub use busy::Busy;
+pub use raw::{COLUMNS as RAW_COLUMNS, Raw};
+pub use recorder::{CallTimes, Recorder, Start};
+
+use crate::clock::Nanos;
+
+/// What a [`crate::protocol::Probe`] may do to the record.
+pub trait Observer {
+    /// The current instant on the engine's clock.
+    fn now(&self) -> Nanos;
+    /// Records `ns` in the protocol's series number `extra`.
+    fn observe(&self, extra: usize, ns: u64);
+}

@@ -1,0 +1,248 @@
+//! What is the course of a run? Plan, prepare, connect, go, drain, judge, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use load_report::exit::Exit;
+use load_report::figures::Record;
+use load_report::model::{Header, RunFile, SCHEMA, Segment};
+use load_report::render::text;
+use load_report::threshold::unreachable;
+
+use crate::child;
+use crate::clock::{Clock, Nanos};
+use crate::conduct::{Conductor, Signals, ready};
+use crate::crew::Crew;
+use crate::error::{PrepareError, RunError};
+use crate::output::{Console, Folder, Progress, check_reports};
+use crate::plan::args::LoadArgs;
+use crate::plan::{Context, RunPlan, build, needs, preflight};
+use crate::protocol::{Control, Protocol};
+use crate::usage::Meter;
+
+/// Time from the last word of the crew to time zero: enough for every thread, or child, to have heard it.
+const LEAD: Nanos = Nanos(20_000_000);
+const LEAD_OF_CHILDREN: Nanos = Nanos(200_000_000);
+
+/// Runs `protocol` as `args` say and returns the code to leave with.
+///
+/// # Errors
+/// When there is no result: see [`RunError`].
+pub(crate) fn run<P: Protocol>(
+    protocol: P,
+    args: &LoadArgs,
+    argv: &[String],
+    console: &Console,
+) -> Result<Exit, RunError> {
+    let plan = build(args, Context::of(&protocol))?;
+    check_reports(&args.reports)?;
+    preflight(&plan)?;
+    console.say(&load_report::render::plan::text(&plan.record));
+    let needs = needs(&plan);
+    tracing::debug!("needs {} descriptors, about {} MiB", needs.descriptors, needs.memory_bytes >> 20);
+    for reason in plan.thresholds.iter().filter_map(|t| unreachable(t, &plan.record)) {
+        console.say(&format!("warning: {reason}"));
+    }
+    if args.dry_run {
+        return Ok(Exit::Pass);
+    }
+    let component = args.name.clone().unwrap_or_else(|| P::NAME.to_owned());
+    let (run_id, mut folder) = folder(args, &component, plan.segment)?;
+    make_raw(&plan)?;
+    let (plan, protocol) = (Arc::new(plan), Arc::new(protocol));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(|source| RunError::Machine { what: "no event loop", source })?;
+    let names = Names { run_id, component };
+    let course = course(&protocol, &plan, args, argv, console, &mut folder, names);
+    let course = runtime.block_on(course);
+    match course {
+        Ok(Some(record)) => Ok(report(record, &plan, args, console, &folder)),
+        Ok(None) => {
+            folder.discard();
+            console.complain("stopped before the run began: nothing was measured");
+            Ok(Exit::Interrupted)
+        }
+        Err(error) => {
+            folder.discard();
+            Err(error)
+        }
+    }
+}
+
+/// The results folder: the one that was asked for, or a new one named by the time.
+fn folder(args: &LoadArgs, component: &str, segment: Segment) -> Result<(String, Folder), RunError> {
+    if let Some(run_id) = &args.run_id {
+        return Ok((run_id.clone(), Folder::create(&args.results, run_id, component, segment)?));
+    }
+    let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    // Several runs may begin in one second.
+    let names = std::iter::once(now.clone()).chain((2..100).map(|n| format!("{now}-{n}")));
+    let mut refused = None;
+    for run_id in names {
+        match Folder::create(&args.results, &run_id, component, segment) {
+            Ok(folder) => return Ok((run_id, folder)),
+            Err(error @ RunError::Usage(_)) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| RunError::Internal("no name for the run".into())))
+}
+
+struct Names {
+    run_id: String,
+    component: String,
+}
+
+/// Makes the file of `--out raw=FILE`; never overwrites one.
+fn make_raw(plan: &RunPlan) -> Result<(), RunError> {
+    let Some(path) = &plan.raw else { return Ok(()) };
+    let made = std::fs::File::options().write(true).create_new(true).open(path);
+    let written =
+        made.and_then(|mut file| std::io::Write::write_all(&mut file, crate::record::RAW_COLUMNS.as_bytes()));
+    written.map_err(|source| RunError::Write { path: path.clone(), source })
+}
+
+/// From preparation to cleanup. None when a signal came before time zero.
+#[expect(clippy::too_many_arguments, reason = "the one place where everything comes together")]
+async fn course<P: Protocol>(
+    protocol: &Arc<P>,
+    plan: &Arc<RunPlan>,
+    args: &LoadArgs,
+    argv: &[String],
+    console: &Console,
+    folder: &mut Folder,
+    names: Names,
+) -> Result<Option<Record>, RunError> {
+    let clock = Clock::real().map_err(|source| RunError::Machine { what: "no timer", source })?;
+    let driver = clock.clone();
+    tokio::task::spawn_local(async move { driver.drive().await });
+    let mut signals = Signals::listen()?;
+    let mut control = Control::default();
+    let target = tokio::select! {
+        target = protocol.prepare(&mut control) => target?,
+        () = signals.next() => return Ok(None),
+    };
+    let crew = if plan.processes > 1 {
+        child::crew::<P>(plan, &target, argv)
+    } else {
+        Crew::threads(protocol, &target, plan, 0, plan.segment)
+            .map_err(|source| RunError::Machine { what: "cannot start a thread", source })
+    };
+    let outcome = match crew {
+        Ok(mut crew) => {
+            let stage = Stage { clock, plan, args, console, folder, names, control_calls: control.calls };
+            stage.play(&mut crew, &mut signals).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = protocol.cleanup(&target, &mut control).await {
+        console.complain(&format!("cleanup: {error}"));
+    }
+    outcome
+}
+
+/// Everything between a ready crew and its record.
+struct Stage<'a> {
+    clock: Clock,
+    plan: &'a RunPlan,
+    args: &'a LoadArgs,
+    console: &'a Console,
+    folder: &'a mut Folder,
+    names: Names,
+    control_calls: u64,
+}
+
+impl Stage<'_> {
+    async fn play(self, crew: &mut Crew, signals: &mut Signals) -> Result<Option<Record>, RunError> {
+        let Some(connected) = ready(crew, signals).await? else { return Ok(None) };
+        if connected.connected == 0 && connected.failed > 0 {
+            crew.tell(crate::engine::Command::Abandon);
+            let fault = connected.fault.unwrap_or_default();
+            let target = &self.plan.record.target;
+            return Err(PrepareError::new(format!("no connection to {target}: {fault}")).into());
+        }
+        let Some((t0, started_at)) = self.time_zero(signals).await? else {
+            crew.tell(crate::engine::Command::Abandon);
+            return Ok(None);
+        };
+        let header = Header {
+            schema: SCHEMA.into(),
+            component: self.names.component,
+            run_id: self.names.run_id,
+            version: env!("CARGO_PKG_VERSION").into(),
+            segment: self.plan.segment,
+            started_at: started_at.to_string(),
+            t0_monotonic_ns: t0.0,
+            plan: self.plan.record.clone(),
+        };
+        let duration_s = self.plan.record.duration_s;
+        let wanted = !self.args.quiet && !self.args.no_progress;
+        let conductor = Conductor {
+            clock: self.clock,
+            plan: self.plan,
+            folder: self.folder,
+            console: self.console,
+            progress: Progress::start(self.console, duration_s, wanted),
+            meter: Meter::start(self.plan.processes),
+            control_calls: self.control_calls,
+            t0,
+        };
+        let mut record = conductor.conduct(header, crew, signals).await;
+        if connected.failed > 0 {
+            let fault = connected.fault.unwrap_or_default();
+            record
+                .warnings
+                .push(format!("{} connections could not be opened at the start: {fault}", connected.failed));
+        }
+        Ok(Some(record))
+    }
+
+    /// Time zero on the monotonic and on the wall clock. None when a signal came while waiting for `--start-at`.
+    async fn time_zero(&self, signals: &mut Signals) -> Result<Option<(Nanos, Timestamp)>, RunError> {
+        let lead = if self.plan.processes > 1 { LEAD_OF_CHILDREN } else { LEAD };
+        let (now, wall) = (self.clock.now(), Timestamp::now());
+        let Some(start_at) = self.args.start_at else {
+            let wall = wall.checked_add(Duration::from_nanos(lead.0.unsigned_abs()));
+            return Ok(Some((now + lead, wall.map_err(|e| RunError::Internal(e.to_string()))?)));
+        };
+        let ahead = start_at.duration_since(wall);
+        let Ok(ahead) = Duration::try_from(ahead) else {
+            let message = format!(
+                "--start-at {start_at} passed before the connections were open; choose a later instant"
+            );
+            return Err(crate::error::UsageError::new(message).into());
+        };
+        let t0 = now + Nanos::from(ahead);
+        tokio::select! {
+            () = self.clock.sleep_until(t0 - lead) => Ok(Some((t0, start_at))),
+            () = signals.next() => Ok(None),
+        }
+    }
+}
+
+/// Judges, writes, prints.
+fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, folder: &Folder) -> Exit {
+    let run = record.judge(&plan.thresholds);
+    let shown = console.result(&text::run(&run, Console::coloured()));
+    console.say(&format!("results: {}", folder.path().display()));
+    let written = folder.write(&run, &console.log(), &args.reports);
+    if args.results == std::path::Path::new("results")
+        && let Err(error) = folder.link_latest()
+    {
+        tracing::warn!("results/latest does not point here: {error}");
+    }
+    if let Err(error) = &written {
+        console.complain(&format!("error: {error}"));
+        if args.quiet {
+            console.complain(&text::run(&run, false));
+        }
+    }
+    exit(&run, shown && written.is_ok())
+}
+
+fn exit(run: &RunFile, written: bool) -> Exit {
+    Exit::first_of([Some(run.exit), (!written).then_some(Exit::NotWritten)].into_iter().flatten())
+}

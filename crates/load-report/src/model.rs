@@ -1,0 +1,483 @@
+//! What does a run leave behind? `RunFile` v1, the summary that every tool writes and `aggregate` reads.
+//!
+//! A run file holds the lossless record (`plan`, `data`, `health`) and what follows from it (`totals`, `phases`,
+//! `ops`, `thresholds`, `verdict`). The second half is always recomputed from the first by [`crate::figures`]
+//! and [`crate::verdict`], never merged.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+use crate::fault::FaultKind;
+use crate::tally::{Ledger, Tally};
+use crate::verdict::{Invalid, Verdict};
+
+/// The schema that this build writes, and the only one it reads.
+pub const SCHEMA: &str = "quintet/run/v1";
+
+/// The stored result of one component: `<component>_summary.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunFile {
+    /// Who ran what, when: known before the first call.
+    #[serde(flatten)]
+    pub header: Header,
+    /// Was it good.
+    pub verdict: Verdict,
+    /// The exit code that goes with the verdict.
+    pub exit: Exit,
+    /// Stopped by a signal before its time.
+    pub interrupted: bool,
+    /// Rebuilt from a journal, because the run left no summary.
+    pub recovered: bool,
+    /// Why the figures prove nothing; empty for a valid run.
+    pub invalid: Vec<Invalid>,
+    /// What a reader should know before quoting the figures.
+    pub warnings: Vec<String>,
+    /// How the run ended.
+    pub end: End,
+    /// Every tick and every call of every phase.
+    pub ledger: LedgerReport,
+    /// Figures over all counted phases.
+    pub totals: Figures,
+    /// Connections over the whole run.
+    pub connections: Connections,
+    /// Figures by phase.
+    pub phases: Vec<PhaseReport>,
+    /// Figures by op over all counted phases.
+    pub ops: Vec<OpReport>,
+    /// Failures by op, kind and code, over the whole run.
+    pub faults: Vec<FaultReport>,
+    /// The protocol's own series, over all counted phases.
+    pub extras: Vec<ExtraReport>,
+    /// What the generator itself used.
+    pub generator: Generator,
+    /// Thresholds with what was observed.
+    pub thresholds: Vec<ThresholdReport>,
+    /// At most 3,600 points.
+    pub timeseries: Timeseries,
+    /// The health record that the verdict rests on.
+    pub health: Health,
+    /// The lossless record: merging run files means adding these.
+    pub data: Tally,
+}
+
+/// Who ran what, when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Component: `api`, `ws`, `dwcp`, `db-postgres`, `db-redis`, `grpc`, or the name given by `--name`.
+    pub component: String,
+    /// The results folder's name.
+    pub run_id: String,
+    /// Version of the tool.
+    pub version: String,
+    /// Which part of the whole run this is.
+    pub segment: Segment,
+    /// Time zero of the plan, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Time zero of the plan on this machine's `CLOCK_MONOTONIC`, ns.
+    pub t0_monotonic_ns: i64,
+    /// The effective plan.
+    pub plan: Plan,
+}
+
+/// Part `index` of `of` equal parts of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Segment {
+    /// Counted from 0.
+    pub index: u32,
+    /// Number of parts; at least 1.
+    pub of: u32,
+}
+
+impl Segment {
+    /// The whole run.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// Part `index` of `of` parts of this part.
+    ///
+    /// Tick k belongs to segment i/n when k mod n = i, so part j/m of it takes every m-th of those: k mod nm = i + nj.
+    #[must_use]
+    pub fn part(self, index: u32, of: u32) -> Self {
+        Self { index: self.index + self.of * index, of: self.of * of }
+    }
+
+    /// How many of the first `n` ticks (or users) belong to this segment.
+    pub fn share_of(self, n: u64) -> u64 {
+        let (index, of) = (u64::from(self.index), u64::from(self.of));
+        (n + of - 1 - index.min(n + of - 1)) / of
+    }
+
+    /// The global index of this segment's `k`-th tick (or user).
+    pub fn global(self, k: u64) -> u64 {
+        u64::from(self.index) + u64::from(self.of) * k
+    }
+}
+
+impl std::fmt::Display for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+/// Closed: users wait for answers. Open: calls arrive when the schedule says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadModel {
+    /// A user's next iteration is due when the last one ended plus think time.
+    #[default]
+    Closed,
+    /// The next iteration is due when the schedule says, whatever the target does.
+    Open,
+}
+
+/// The effective plan, as printed at the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// What is loaded, without secrets.
+    pub target: String,
+    /// Closed or open.
+    pub model: LoadModel,
+    /// Virtual users at the start, over all segments; in a closed plan with stages, the most at any time.
+    pub vus: u32,
+    /// Most virtual users; in the open model lanes may grow to it.
+    pub max_vus: u32,
+    /// Connections in the pool, over all segments.
+    pub connections: u32,
+    /// Open model: arrivals/s in total; with stages, the highest.
+    pub rate_per_s: Option<f64>,
+    /// Open model: `constant` or `poisson`.
+    pub arrivals: Option<String>,
+    /// Seconds from time zero to the stop of new work.
+    pub duration_s: f64,
+    /// Seconds at the beginning that are recorded and not counted.
+    pub warmup_s: f64,
+    /// Stop after so many calls in total.
+    pub requests: Option<u64>,
+    /// The stages as given.
+    pub stages: Vec<Stage>,
+    /// Parts of the run that are recorded apart.
+    pub phases: Vec<PhasePlan>,
+    /// Pause between iterations of one user: lower and upper bound, seconds.
+    pub think_s: Option<(f64, f64)>,
+    /// One call may take so long, seconds.
+    pub timeout_s: f64,
+    /// After the stop, calls in flight may take so long, seconds.
+    pub graceful_stop_s: f64,
+    /// Workers a process.
+    pub threads: u32,
+    /// Processes.
+    pub processes: u32,
+    /// All random data derive from it.
+    pub seed: u64,
+    /// Names of the ops; other places refer to them by index.
+    pub ops: Vec<String>,
+    /// The protocol's own series; other places refer to them by index.
+    pub extras: Vec<ExtraPlan>,
+    /// Thresholds as given, the default one included.
+    pub thresholds: Vec<String>,
+    /// `--tag K=V`.
+    pub tags: BTreeMap<String, String>,
+    /// The protocol's own flags, without secrets.
+    pub args: serde_json::Value,
+}
+
+/// A ramp to `target` users, or arrivals/s, over `duration_s`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stage {
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// Seconds.
+    pub duration_s: f64,
+    /// Users, or arrivals/s, at its end.
+    pub target: f64,
+}
+
+/// A part of the run that is recorded apart. A call belongs to the phase of its due instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PhasePlan {
+    /// What thresholds call it: `{phase:name}`.
+    pub name: String,
+    /// Whether totals and thresholds include it.
+    pub counted: bool,
+    /// Begin, ns since time zero.
+    pub start_ns: i64,
+    /// End (exclusive), ns since time zero.
+    pub end_ns: i64,
+}
+
+/// A series that a protocol declares of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExtraPlan {
+    /// What thresholds call it.
+    pub name: String,
+    /// What it means.
+    pub help: String,
+}
+
+/// How the run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct End {
+    /// When new work stopped, ns since time zero.
+    pub stop_ns: i64,
+    /// When the last call ended or was abandoned, ns since time zero.
+    pub end_ns: i64,
+}
+
+/// Both accounts over all phases.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerReport {
+    /// One a tick.
+    pub iterations: Ledger,
+    /// One or more an iteration.
+    pub calls: Ledger,
+    /// Calls made outside the schedule, to prepare and clean up; in no other figure.
+    pub control_calls: u64,
+}
+
+/// Figures of a set of calls. Headline percentiles and rate are of the calls that ended as expected.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figures {
+    /// Calls begun: ok, failed and abandoned.
+    pub requests: u64,
+    /// Calls that ended in a fault.
+    pub failures: u64,
+    /// Calls in flight when the graceful stop ran out.
+    pub abandoned: u64,
+    /// Ticks never taken up.
+    pub unsent: u64,
+    /// `(failed + abandoned + unsent) / scheduled`; 0 when nothing was scheduled.
+    pub error_rate: f64,
+    /// Successful calls a second of counted time.
+    pub rate_per_s: f64,
+    /// Messages received a second of counted time.
+    pub messages_per_s: f64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// End − due of successful calls; none without any.
+    pub response_ms: Option<Quantiles>,
+    /// End − start of successful calls; none without any.
+    pub service_ms: Option<Quantiles>,
+    /// Start − due; none without any, and none for a single op.
+    pub lag_ms: Option<Quantiles>,
+}
+
+/// A distribution in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Quantiles {
+    /// Smallest.
+    pub min: f64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// Connections over the whole run, the `connect` phase included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Connections {
+    /// Established.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Most open at one time.
+    pub peak: u64,
+    /// Time to establish one; none without any.
+    pub connect_ms: Option<Quantiles>,
+}
+
+/// One phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseReport {
+    /// Its name.
+    pub name: String,
+    /// Whether totals and thresholds include it.
+    pub counted: bool,
+    /// Begin, seconds since time zero.
+    pub start_s: f64,
+    /// End, seconds since time zero; the stop when the run stopped in it.
+    pub end_s: f64,
+    /// Its figures.
+    pub figures: Figures,
+    /// By op.
+    pub ops: Vec<OpReport>,
+}
+
+/// One op.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpReport {
+    /// Its name.
+    pub name: String,
+    /// Its figures.
+    pub figures: Figures,
+}
+
+/// Failures of one op, kind and code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FaultReport {
+    /// Op; none where no op was under way.
+    pub op: Option<String>,
+    /// What kind of fault.
+    pub kind: FaultKind,
+    /// The protocol's own code; 0 when there is none.
+    pub code: u16,
+    /// How many.
+    pub count: u64,
+    /// First seen, seconds since time zero.
+    pub first_s: f64,
+    /// Last seen, seconds since time zero.
+    pub last_s: f64,
+    /// What the first of them said.
+    pub sample: String,
+}
+
+/// One of the protocol's own series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExtraReport {
+    /// Its name.
+    pub name: String,
+    /// Number of values.
+    pub count: u64,
+    /// Its distribution; none without values.
+    pub ms: Option<Quantiles>,
+}
+
+/// What the generator itself used, over all its processes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Generator {
+    /// CPU seconds, user and system.
+    pub cpu_s: f64,
+    /// CPU microseconds a call begun.
+    pub cpu_us_per_call: f64,
+    /// Largest resident set of a process, bytes, added over processes.
+    pub max_rss_bytes: u64,
+    /// How late calls were sent although a lane was free; none without any.
+    pub lateness_ms: Option<Quantiles>,
+    /// Turns of the event loops; none without any.
+    pub turn_ms: Option<Quantiles>,
+    /// Closed model: the generator had no idle time left, so the rate is a lower bound of what the target can do.
+    pub generator_bound: bool,
+}
+
+/// A threshold with what was observed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThresholdReport {
+    /// As given.
+    pub expression: String,
+    /// `fail` or `warn`.
+    pub level: String,
+    /// The observed value with its unit; none when there was nothing to observe.
+    pub observed: Option<f64>,
+    /// The unit of `observed`: `ms`, `bytes`, `count`, `ratio`, `per_s`, `bytes_per_s`.
+    pub unit: String,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What the run can say about it.
+    pub outcome: ThresholdOutcome,
+    /// In words, where the figures alone do not tell.
+    pub note: Option<String>,
+}
+
+/// What a run can say about a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdOutcome {
+    /// It holds.
+    Pass,
+    /// It does not hold, at level `warn`.
+    Warn,
+    /// It does not hold, or there was nothing to observe.
+    Fail,
+    /// The generator was the limit, so the failure proves nothing about the target.
+    Invalid,
+    /// Not evaluated, with the reason in the note.
+    Skipped,
+}
+
+/// Counts over time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timeseries {
+    /// Seconds a point; doubles whenever there would be more than 3,600 points.
+    pub interval_s: u32,
+    /// In the order of time, without gaps.
+    pub points: Vec<Point>,
+}
+
+/// One interval, by the instant at which calls ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// Begin, seconds since time zero.
+    pub t_s: f64,
+    /// Calls that ended as expected.
+    pub ok: u64,
+    /// Calls that ended in a fault.
+    pub failed: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Lanes in use at its end.
+    pub vus: u64,
+    /// Calls in flight at its end.
+    pub in_flight: u64,
+    /// Connections open at its end.
+    pub connections: u64,
+    /// Mean response time of the successful calls, ms; 0 without any.
+    pub mean_ms: f64,
+    /// Median response time of the successful calls, ms; none without any, and none in merged files.
+    pub p50_ms: Option<f64>,
+    /// 95th percentile, ms.
+    pub p95_ms: Option<f64>,
+    /// 99th percentile, ms.
+    pub p99_ms: Option<f64>,
+    /// Largest response time of the successful calls, ms; 0 without any.
+    pub max_ms: f64,
+}
+
+/// What the run knows about its own health.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// Calls made outside the schedule.
+    pub control_calls: u64,
+    /// Most connections open at one time.
+    pub peak_connections: u64,
+    /// Most lanes in use at one time.
+    pub peak_vus: u64,
+    /// CPU of all processes, ns.
+    pub cpu_ns: u64,
+    /// Largest resident sets of the processes, added, bytes.
+    pub max_rss_bytes: u64,
+    /// Workers, processes and segments that were lost, in words.
+    pub lost: Vec<String>,
+    /// Most snapshots in a row that a worker missed.
+    pub missed_snapshots: u32,
+    /// Largest jump of the wall clock, or pause of the machine, against `CLOCK_MONOTONIC`, ms.
+    pub clock_jump_ms: f64,
+    /// Laws that do not balance, in words; a bug of the tool.
+    pub violations: Vec<String>,
+    /// Worker-seconds observed.
+    pub worker_seconds: u64,
+    /// Worker-seconds by worker without idle time: (seconds observed, seconds without idle time).
+    pub busy_seconds: Vec<(u32, u32)>,
+    /// Time that threads of the generator waited for a CPU, ns.
+    pub run_queue_ns: u64,
+    /// Time that the hypervisor took from this machine, ns.
+    pub steal_ns: u64,
+    /// Tags of the answers to "why": CPU, steal, run queue, descriptors.
+    pub causes: Vec<String>,
+}

@@ -1,0 +1,21 @@
+//! How are people told? One pure renderer a medium: a finished result in, text out.
+
+/// Appends formatted text to a `String`, which cannot fail.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {{
+        use std::fmt::Write as _;
+        let _ = $out.write_fmt(format_args!($($text)*));
+    }};
+}
+
+pub mod csv;
+pub mod escape;
+pub mod github;
+pub mod hlog;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod plan;
+mod table;
+pub mod text;
+pub mod units;

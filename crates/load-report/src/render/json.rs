@@ -1,0 +1,23 @@
+//! The result for programs: pretty JSON with a final newline.
+
+use serde::Serialize;
+
+use crate::model::RunFile;
+use crate::summary::Summary;
+
+/// `<component>_summary.json`.
+pub fn run(run: &RunFile) -> String {
+    pretty(run)
+}
+
+/// `summary.json` of `aggregate`.
+pub fn summary(summary: &Summary) -> String {
+    pretty(summary)
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    #[expect(clippy::expect_used, reason = "the keys are strings and writing to memory cannot fail")]
+    let mut text = serde_json::to_string_pretty(value).expect("a result is serialisable");
+    text.push('\n');
+    text
+}

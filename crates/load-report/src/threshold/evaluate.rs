@@ -1,0 +1,152 @@
+//! Does a threshold hold, and if not, what does that prove?
+
+use std::collections::BTreeMap;
+
+use crate::model::{RunFile, ThresholdOutcome, ThresholdReport};
+
+use super::metric::Bias;
+use super::observe::observe;
+use super::rule::{Level, Metric, Operator, Rule, Series, Sign, Sum, Term};
+use super::{Threshold, reach};
+
+/// The runs that a threshold may speak of, by component.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    runs: BTreeMap<&'a str, &'a RunFile>,
+    default: Option<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    /// One run.
+    pub fn of(run: &'a RunFile) -> Self {
+        Self::new(BTreeMap::from([(run.header.component.as_str(), run)]))
+    }
+
+    /// Several runs. Metrics without a component are those of the first, in the order of names.
+    pub fn new(runs: BTreeMap<&'a str, &'a RunFile>) -> Self {
+        let default = runs.keys().next().copied();
+        Self { runs, default }
+    }
+
+    /// Says whose the metrics without a component are. With a name that is not in the scope they are nobody's.
+    #[must_use]
+    pub fn with_default(mut self, component: &'a str) -> Self {
+        self.default = Some(component);
+        self
+    }
+
+    /// The run that `series` is about.
+    fn run(&self, series: &Series) -> Result<&'a RunFile, String> {
+        let name = series.component.as_deref().or(self.default).ok_or("no results at all")?;
+        self.runs.get(name).copied().ok_or_else(|| {
+            let present: Vec<&str> = self.runs.keys().copied().collect();
+            format!("no results of component `{name}`, only of: {}", present.join(", "))
+        })
+    }
+
+    fn value(&self, sum: &Sum) -> Result<f64, String> {
+        sum.evaluate(|series| observe(series, self.run(series)?))
+    }
+}
+
+/// Judges a run alone. A threshold that speaks of other components is skipped: only `aggregate` sees them.
+pub fn evaluate_one(threshold: &Threshold, run: &RunFile) -> ThresholdReport {
+    let others: Vec<&str> =
+        threshold.components().into_iter().filter(|name| *name != run.header.component).collect();
+    if others.is_empty() {
+        return evaluate(threshold, &Scope::of(run));
+    }
+    let note = format!("needs the results of {}: aggregate judges it", others.join(", "));
+    report(threshold, None, ThresholdOutcome::Skipped, Some(note))
+}
+
+/// Judges a threshold on the runs of `scope`. Without samples it does not hold, whatever it says.
+pub fn evaluate(threshold: &Threshold, scope: &Scope<'_>) -> ThresholdReport {
+    let rule = &threshold.rule;
+    let (left, right) = match (scope.value(&rule.left), scope.value(&rule.right)) {
+        (Ok(left), Ok(right)) => (left, right),
+        (Err(note), _) | (_, Err(note)) => return report(threshold, None, broken(rule.level), Some(note)),
+    };
+    // What is observed is the side that is not a constant; of two such sides the right one is the limit.
+    let (observed, limit) = match (rule.left.constant(), rule.right.constant()) {
+        (Some(_), _) => (right, None),
+        (None, Some(_)) => (left, None),
+        (None, None) => (left, Some(format!("compared with {}", rule.dimension.show(right)))),
+    };
+    if !left.is_finite() || !right.is_finite() {
+        return report(threshold, None, broken(rule.level), Some("not a number".to_owned()));
+    }
+    if rule.operator.holds(left, right) {
+        return report(threshold, Some(observed), ThresholdOutcome::Pass, limit);
+    }
+    let (outcome, why) = failed(rule, scope);
+    let note: Vec<String> = limit.into_iter().chain(why).collect();
+    report(threshold, Some(observed), outcome, (!note.is_empty()).then(|| note.join("; ")))
+}
+
+fn broken(level: Level) -> ThresholdOutcome {
+    match level {
+        Level::Fail => ThresholdOutcome::Fail,
+        Level::Warn => ThresholdOutcome::Warn,
+    }
+}
+
+/// What it proves that `rule` does not hold.
+fn failed(rule: &Rule, scope: &Scope<'_>) -> (ThresholdOutcome, Option<String>) {
+    let beyond = rule.series().find_map(|series| reach::beyond(rule, scope.run(series).ok()?));
+    if beyond.is_some() {
+        return (ThresholdOutcome::Warn, beyond);
+    }
+    let bound = |series: &Series| scope.run(series).is_ok_and(|run| run.generator.generator_bound);
+    if !excusable(rule).any(bound) {
+        return (broken(rule.level), None);
+    }
+    let note = "the generator had no idle time left, so this proves nothing about the target".to_owned();
+    match rule.level {
+        Level::Fail => (ThresholdOutcome::Invalid, Some(note)),
+        Level::Warn => (ThresholdOutcome::Warn, Some(note)),
+    }
+}
+
+/// The series that a generator at its limit moves towards failure: times come out too long and work too little,
+/// so a failed ceiling of times or floor of work may be its doing, the opposite cannot.
+fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
+    let left = rule.left.0.iter().map(|(sign, term)| (*sign, term));
+    let right = rule.right.0.iter().map(|(sign, term)| (sign.flipped(), term));
+    let operator = rule.operator;
+    left.chain(right).filter_map(move |(sign, term)| {
+        let Term::Series(series) = term else { return None };
+        let bias = match &series.metric {
+            Metric::Builtin(builtin) => builtin.bias(),
+            Metric::Extra(_) => Bias::Longer,
+        };
+        let upward_fails = match operator {
+            Operator::Less | Operator::LessOrEqual => Some(sign == Sign::Plus),
+            Operator::Greater | Operator::GreaterOrEqual => Some(sign == Sign::Minus),
+            Operator::Equal | Operator::NotEqual => None,
+        };
+        let moved = match bias {
+            Bias::Longer => upward_fails != Some(false),
+            Bias::Less => upward_fails != Some(true),
+            Bias::None => false,
+        };
+        moved.then_some(series)
+    })
+}
+
+fn report(
+    threshold: &Threshold,
+    observed: Option<f64>,
+    outcome: ThresholdOutcome,
+    note: Option<String>,
+) -> ThresholdReport {
+    ThresholdReport {
+        expression: threshold.text.clone(),
+        level: threshold.rule.level.name().to_owned(),
+        observed,
+        unit: threshold.rule.dimension.unit().to_owned(),
+        passed: outcome == ThresholdOutcome::Pass,
+        outcome,
+        note,
+    }
+}

@@ -1,0 +1,7 @@
+//! Which expressions are read, how, and what do they say about a run?
+
+mod errors;
+mod expressions;
+mod properties;
+mod sample;
+mod verdicts;

@@ -1,0 +1,67 @@
+//! Who may look at the record, and when? The server's thread writes it, any thread reads it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    report::Report,
+    stall::Gate,
+    truth::{Arrival, Truth},
+};
+
+/// Arrivals copied under one lock, so that a reader never holds up the server for long.
+const SLICE: usize = 8192;
+
+/// The record of one process and the script's time.
+pub(crate) struct Record {
+    truth: Mutex<Truth>,
+    pub(crate) gate: Gate,
+}
+
+impl Record {
+    pub(crate) fn new(truth: Truth, gate: Gate) -> Self {
+        Self { truth: Mutex::new(truth), gate }
+    }
+
+    /// The lock costs some 10 ns while nobody reads. Every change leaves the record whole, so that one
+    /// interrupted by a panic may be read on.
+    pub(crate) fn truth(&self) -> MutexGuard<'_, Truth> {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let start = self.gate.start();
+        self.truth().report(start)
+    }
+
+    /// The recorded arrivals by the time they came. Arrivals of this moment may be missing.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        let mut all: Vec<Arrival> = Vec::with_capacity(self.report().ring.held as usize);
+        loop {
+            let before = all.len();
+            all.extend(self.truth().arrivals(before, SLICE));
+            if all.len() == before {
+                break;
+            }
+        }
+        // A pipelined request is recorded when its turn comes and stamped when it was read.
+        all.sort_by_key(|arrival| arrival.t_ns);
+        all
+    }
+
+    /// The same as lines of CSV, without the header.
+    pub(crate) fn csv(&self) -> String {
+        let arrivals = self.arrivals();
+        let names = self.truth().rule_names().to_vec();
+        let mut csv = String::with_capacity(arrivals.len() * 64);
+        for arrival in &arrivals {
+            Truth::write_csv(&names, arrival, &mut csv);
+        }
+        csv
+    }
+
+    /// Zeroes the record and restarts the script's time, in this process.
+    pub(crate) fn reset(&self) {
+        self.truth().reset();
+        self.gate.reset();
+    }
+}

@@ -1,0 +1,10 @@
+//! The server as its clients see it: bytes on sockets on one side, the record on the other.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails the test")]
+
+mod answers;
+mod client;
+mod faults;
+mod program;
+mod stall;
+mod tls;
