@@ -44,10 +44,10 @@ pub fn main<P: Protocol>(about: About) -> ExitCode {
 }
 
 fn command<P: Protocol>(about: About) -> Command {
-    let command = Command::new(about.name).version(about.version).about(about.about);
-    let command = P::Args::augment_args(command);
+    let command = LoadArgs::augment_args(P::Args::augment_args(Command::new(about.name)));
+    // The flags' own structs would say what they are about.
     let after = format!("Examples:\n{}\n\n{}", about.examples, Exit::help());
-    LoadArgs::augment_args(command).after_help(after)
+    command.version(about.version).about(about.about).long_about(None).after_help(after)
 }
 
 fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {

@@ -1,6 +1,8 @@
 //! How fast is the engine itself? A protocol that answers at once: the full path of dispatcher, timeout and recorder,
 //! and nothing else.
 
+use std::time::Duration;
+
 use load_report::fault::FaultKind;
 
 use crate::error::{PrepareError, UsageError};
@@ -11,13 +13,18 @@ use crate::protocol::{Control, Fault, LinkId, OpId, Outcome, Probe, Protocol, Ta
 pub struct Null {
     tasks: Vec<Task<()>>,
     fail_every: u64,
+    block: Option<Duration>,
 }
+
+/// One call in so many blocks its worker, when asked to.
+const BLOCK_EVERY: u64 = 20;
 
 impl Null {
     /// The null protocol that `args` ask for.
     pub fn from_args(args: &LoadArgs) -> Self {
         let task = |op| Task { weight: 1, steps: vec![(op, ())] };
-        Self { tasks: (0..args.null_ops.max(1)).map(task).collect(), fail_every: args.null_fail_every }
+        let tasks = (0..args.null_ops.max(1)).map(task).collect();
+        Self { tasks, fail_every: args.null_fail_every, block: args.null_block }
     }
 }
 
@@ -34,7 +41,7 @@ impl Protocol for Null {
     type Session = ();
 
     fn new(NoArgs {}: NoArgs) -> Result<Self, UsageError> {
-        Ok(Self { tasks: vec![Task { weight: 1, steps: vec![(0, ())] }], fail_every: 0 })
+        Ok(Self { tasks: vec![Task { weight: 1, steps: vec![(0, ())] }], fail_every: 0, block: None })
     }
 
     fn label(&self) -> String {
@@ -72,6 +79,11 @@ impl Protocol for Null {
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
+        if let Some(block) = self.block
+            && vu.scope.seq.is_multiple_of(BLOCK_EVERY)
+        {
+            std::thread::sleep(block);
+        }
         if self.fail_every > 0 && vu.scope.seq.is_multiple_of(self.fail_every) {
             probe.note("the null protocol was asked to fail");
             return Err(Fault::answered(FaultKind::Rejected, (vu.scope.seq % 7) as u16));

@@ -56,8 +56,6 @@ pub enum Clause {
     UnsentWhileIdle,
     /// A worker, process or segment was lost.
     Lost,
-    /// The plans of the parts differ.
-    PlansDiffer,
     /// The clock jumped or the machine was paused.
     Clock,
     /// Snapshots are missing.

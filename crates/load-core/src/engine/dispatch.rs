@@ -287,10 +287,10 @@ impl Dispatcher {
         fail: impl FnMut(Tick, Fault),
         mut unsent: impl FnMut(Nanos, bool),
     ) {
-        let idle = self.idle_lanes > 0;
         self.dispatch(stop - Nanos(1), fail);
         while self.next_due < stop && !self.closed {
-            unsent(self.take().due, idle);
+            let tick = self.take();
+            unsent(tick.due, tick.due <= tick.idle_until);
         }
         self.close();
     }

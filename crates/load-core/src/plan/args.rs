@@ -128,6 +128,9 @@ pub struct LoadArgs {
     /// With --null: one call in N fails; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "null", help_heading = "Self-test")]
     pub null_fail_every: u64,
+    /// With --null: every 20th call blocks its whole worker for so long, as no protocol should.
+    #[arg(long, value_name = "D", value_parser = units::duration, requires = "null", help_heading = "Self-test")]
+    pub null_block: Option<Duration>,
 }
 
 /// How arrivals are spread.

@@ -1,0 +1,101 @@
+//! How do bytes pass? One connection, plain or over TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How TLS connections are made.
+#[derive(Clone)]
+pub struct Tls {
+    /// Trust, and the sessions to resume.
+    pub config: Arc<ClientConfig>,
+    /// The name that the certificate must be for.
+    pub name: ServerName<'static>,
+}
+
+/// A connection to the target.
+pub enum Connection {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS over TCP. Boxed, so that plain sessions stay small.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Where an attempt to connect ended.
+pub enum NoConnection {
+    /// Before the TCP connection was there.
+    Tcp(io::Error),
+    /// In the TLS handshake.
+    Tls(io::Error),
+}
+
+impl Connection {
+    /// Connects, without a limit of time.
+    ///
+    /// # Errors
+    /// The layer that failed, and why.
+    pub async fn open(address: SocketAddr, tls: Option<&Tls>) -> Result<Self, NoConnection> {
+        let tcp = TcpStream::connect(address).await.map_err(NoConnection::Tcp)?;
+        // The small request after a small request must not wait for an acknowledgement.
+        tcp.set_nodelay(true).map_err(NoConnection::Tcp)?;
+        let Some(tls) = tls else { return Ok(Self::Plain(tcp)) };
+        let connector = TlsConnector::from(Arc::clone(&tls.config));
+        let stream = connector.connect(tls.name.clone(), tcp).await.map_err(NoConnection::Tls)?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// Writes some of `bytes`.
+    #[inline]
+    pub(crate) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    /// Writes what TLS has kept back.
+    #[inline]
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    /// Reads what there is into `buffer`; 0 is the end. Nothing is lost when the future that polls is dropped.
+    #[inline]
+    pub(crate) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+        };
+        match ready!(read) {
+            Ok(()) => Poll::Ready(Ok(buffer.filled().len())),
+            // Many servers close without the TLS goodbye; whether anything is missing is for the framing to say.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(0)),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Says goodbye where there is a way to.
+    pub async fn close(self) {
+        if let Self::Tls(mut stream) = self {
+            // The connection is given up in any case.
+            let _ = stream.shutdown().await;
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The load generator for HTTP/1.1, plain and over TLS.
+//!
+//! | question | module |
+//! |---|---|
+//! | Which flags are there? | [`args`] |
+//! | What does a URL say? | [`url`] |
+//! | What is sent? | [`request`] |
+//! | Where does an answer end? | [`codec`], [`chunks`] |
+//! | What must an answer be? | [`expect`], [`search`] |
+//! | Is the target there? | [`reach`] |
+//! | Whom is trusted? | [`tls`] |
+//! | How do bytes pass? | [`connection`] |
+//! | How does one call go? | [`session`] |
+//! | What must not be shown? | [`redact`] |
+//! | What does the engine get? | [`protocol`] |
+
+pub mod args;
+pub mod chunks;
+pub mod codec;
+pub mod connection;
+pub mod expect;
+pub mod protocol;
+pub mod reach;
+pub mod redact;
+pub mod request;
+pub mod search;
+pub mod session;
+pub mod tls;
+pub mod url;
+
+pub use protocol::Api;
+
+/// What `--help` says about the tool.
+pub const ABOUT: load_core::About = load_core::About {
+    name: "api-load",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Loads an HTTP service and tells the truth about its response times",
+    examples: "  api-load --url http://127.0.0.1:8080/ -c 64 -d 30s          64 users as fast as they can\n  \
+               api-load --url http://127.0.0.1:8080/ -r 1000 -d 1m         1,000 arrivals/s, whatever the server does\n  \
+               api-load --url http://127.0.0.1:8080/ -r 500 --threshold 'http_req_duration: p(95)<200'",
+};

@@ -1,0 +1,238 @@
+//! How does one call go? The request is written, the answer is read to its end; nothing is kept of its body.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use load_core::protocol::{Fault, Probe};
+use load_report::fault::FaultKind;
+use load_suite::template::Scope;
+
+use crate::codec::{Answer, Broken, Codec, Progress};
+use crate::connection::Connection;
+use crate::protocol::Step;
+use crate::request::Buffers;
+use crate::search::{Needle, Search};
+use crate::tls;
+
+/// Room for one read. One for all sessions of a thread: it stays in the cache, and 10,000 idle sessions need none.
+const SCRATCH: usize = 64 * 1024;
+/// Reads in one poll, so that a long body does not keep the other lanes waiting: 16 times 64 KiB take 0.2 ms.
+const READS_A_POLL: usize = 16;
+/// Bytes of a broken answer that are shown.
+const SAMPLE: usize = 48;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// One lane's connection, and what reads and writes on it.
+pub struct Session {
+    connection: Connection,
+    codec: Codec,
+    search: Search,
+    buffers: Buffers,
+}
+
+/// How a call ended.
+pub(crate) struct Exchanged {
+    /// The end of the answer.
+    pub(crate) result: Result<Answer, Failure>,
+    /// Bytes of the request that were sent.
+    pub(crate) sent: usize,
+    /// Bytes of the answer that came.
+    pub(crate) received: u64,
+    /// The text that was looked for is in it.
+    pub(crate) found: bool,
+}
+
+/// Why there is no answer.
+pub(crate) enum Failure {
+    Io(io::Error),
+    Broken(Broken, String),
+}
+
+impl Session {
+    pub(crate) fn new(connection: Connection, max_body: u64) -> Self {
+        Self {
+            connection,
+            codec: Codec::new(max_body),
+            search: Search::default(),
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Makes one call.
+    #[inline]
+    pub(crate) async fn exchange(&mut self, step: &Step, scope: &Scope) -> Exchanged {
+        let Self { connection, codec, search, buffers } = self;
+        let request = step.request.bytes(scope, buffers);
+        codec.begin(!step.request.head_only);
+        search.begin();
+        let needle = step.expect.text.as_ref();
+        let mut exchange =
+            Exchange { connection, codec, search, needle, request, sent: 0, flushed: false, received: 0 };
+        let mut result = poll_fn(|context| exchange.poll(context)).await;
+        let Exchange { sent, received, .. } = exchange;
+        if let Ok(answer) = &mut result {
+            // An answer to half a request leaves the other half in the way of the next one.
+            answer.keep_alive &= sent == request.len() && !step.request.closes;
+        }
+        Exchanged { result, sent, received, found: search.found() }
+    }
+
+    /// Waits for what should not come: bytes, or the end of the connection.
+    pub(crate) async fn unasked(&mut self) -> Failure {
+        let connection = &mut self.connection;
+        poll_fn(|context| {
+            BUFFER.with_borrow_mut(|buffer| {
+                connection.poll_read(context, buffer).map(|read| match read {
+                    Ok(0) => broken(FaultKind::Closed, "the connection was closed between two calls", b""),
+                    Ok(n) => broken(FaultKind::Malformed, "bytes that no request asked for", &buffer[..n]),
+                    Err(error) => Failure::Io(error),
+                })
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn close(self) {
+        self.connection.close().await;
+    }
+}
+
+/// One call while it is under way.
+struct Exchange<'a> {
+    connection: &'a mut Connection,
+    codec: &'a mut Codec,
+    search: &'a mut Search,
+    needle: Option<&'a Needle>,
+    request: &'a [u8],
+    sent: usize,
+    flushed: bool,
+    received: u64,
+}
+
+impl Exchange<'_> {
+    #[inline]
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
+        match self.poll_send(context) {
+            // While the request cannot go on, the answer may come already: a refusal, say.
+            Poll::Ready(Ok(())) | Poll::Pending => self.poll_receive(context),
+            Poll::Ready(Err(error)) => Poll::Ready(self.last_words(context).ok_or(Failure::Io(error))),
+        }
+    }
+
+    #[inline]
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.request.len() {
+            match self.connection.poll_write(context, &self.request[self.sent..]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => self.sent += n,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if !self.flushed {
+            match self.connection.poll_flush(context) {
+                Poll::Ready(Ok(())) => self.flushed = true,
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            for _ in 0..READS_A_POLL {
+                let n = match self.connection.poll_read(context, buffer) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(self.finish()),
+                    Poll::Ready(Ok(n)) => n,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Io(error))),
+                    Poll::Pending => return Poll::Pending,
+                };
+                if let Some(result) = self.take(&buffer[..n]) {
+                    return Poll::Ready(result);
+                }
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
+    /// What came in one read; a result when that ends the answer.
+    #[inline]
+    fn take(&mut self, bytes: &[u8]) -> Option<Result<Answer, Failure>> {
+        self.received += bytes.len() as u64;
+        let (search, needle) = (&mut *self.search, self.needle);
+        let progress = self.codec.feed(bytes, |piece| {
+            if let Some(needle) = needle {
+                search.feed(piece, needle);
+            }
+        });
+        match progress {
+            Ok(Progress::More) => None,
+            Ok(Progress::Done { answer, left_over: 0 }) => Some(Ok(answer)),
+            Ok(Progress::Done { left_over, .. }) => {
+                let rest = &bytes[bytes.len() - left_over..];
+                Some(Err(broken(FaultKind::Malformed, "more bytes than the answer announced", rest)))
+            }
+            Err(why) => {
+                let shown = if self.codec.pending().is_empty() { bytes } else { self.codec.pending() };
+                Some(Err(broken(why.kind, why.what, shown)))
+            }
+        }
+    }
+
+    #[cold]
+    fn finish(&mut self) -> Result<Answer, Failure> {
+        self.codec.finish().map_err(|why| broken(why.kind, why.what, self.codec.pending()))
+    }
+
+    /// A server that refuses a request may close before it has read all of it; what it said is worth more than that.
+    #[cold]
+    fn last_words(&mut self, context: &mut Context<'_>) -> Option<Answer> {
+        match self.poll_receive(context) {
+            Poll::Ready(Ok(answer)) => Some(Answer { keep_alive: false, ..answer }),
+            _ => None,
+        }
+    }
+}
+
+impl Failure {
+    /// The fault, with a sample of what was wrong for the record.
+    #[cold]
+    pub(crate) fn fault(self, probe: &mut Probe<'_>) -> Fault {
+        match self {
+            Self::Io(error) => {
+                probe.note(&error);
+                if tls::cause(&error).is_some() {
+                    return Fault::fatal(FaultKind::Tls);
+                }
+                Fault::io(&error)
+            }
+            Self::Broken(why, sample) if sample.is_empty() => {
+                probe.note(why.what);
+                Fault::fatal(why.kind)
+            }
+            Self::Broken(why, sample) => {
+                probe.note(format_args!("{}: {sample}", why.what));
+                Fault::fatal(why.kind)
+            }
+        }
+    }
+}
+
+#[cold]
+fn broken(kind: FaultKind, what: &'static str, bytes: &[u8]) -> Failure {
+    // A TLS alert or handshake record in answer to a plain request.
+    let hint = if let [0x15 | 0x16, 3, ..] = bytes { " (that is TLS; use https://)" } else { "" };
+    let mut sample = String::new();
+    if !bytes.is_empty() {
+        let cut = if bytes.len() > SAMPLE { "..." } else { "" };
+        sample = format!("\"{}{cut}\"{hint}", bytes[..bytes.len().min(SAMPLE)].escape_ascii());
+    }
+    Failure::Broken(Broken { kind, what }, sample)
+}

@@ -1,0 +1,11 @@
+//! The protocol against real servers: what it sends, what it makes of every kind of answer, whom it trusts.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what a test needs is there, or it fails")]
+
+mod answers;
+mod client;
+mod faults;
+mod idle;
+mod plan;
+mod prepare;
+mod raw;
+mod tls;

@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# Every check there is, in one command. `scripts/test.sh STEP...` runs only those steps; `--help` names them.
+# On a bare Debian or Ubuntu machine a Rust toolchain is all that must be there: as root, the rest is installed.
+set -uo pipefail
+
+declare -A about=(
+  [tools]='what the other steps need is there'
+  [fmt]='the code is formatted'
+  [clippy]='no lint complains'
+  [layers]='dependencies point one way'
+  [licences]='licences are allowed, sources are crates.io'
+  [shell]='shellcheck has nothing to say'
+  [build]='every program builds'
+  [test]='every test passes'
+  [doctest]='examples in the documentation run'
+  [doc]='the documentation builds without a warning'
+  [smoke]='run_all.sh --quick passes'
+)
+order=(tools fmt clippy layers licences shell build test doctest doc smoke)
+
+usage() {
+  echo 'Usage: scripts/test.sh [STEP...]'
+  echo
+  echo 'Runs all steps, or those that are named:'
+  for step in "${order[@]}"; do
+    printf '  %-10s %s\n' "$step" "${about[$step]}"
+  done
+  echo
+  echo 'The exit code is 0 when every step passed, 1 when one failed, 104 for an unknown step.'
+}
+
+# Runs a command for at most so many seconds. It has a process group of its own, which ends as a whole.
+within() { # seconds, command
+  local code=0
+  timeout --kill-after=10 "$1" "${@:2}" &
+  running=$!
+  wait "$running" || code=$?
+  running=''
+  if ((code == 124)); then
+    echo "test.sh: not done after $1 s: ${*:2}" >&2
+  fi
+  return "$code"
+}
+
+stop() {
+  echo 'test.sh: stopped by a signal' >&2
+  if [[ -n $running ]]; then
+    kill -TERM "$running" 2>/dev/null
+    wait "$running"
+  fi
+  exit 105
+}
+
+has() {
+  command -v "$1" >/dev/null
+}
+
+# --- Steps -----------------------------------------------------------------------------------------------------------
+
+# Debian packages of what is missing.
+missing_packages() {
+  has cc || echo build-essential
+  has pkg-config || echo pkg-config
+  has shellcheck || echo shellcheck
+  # A server that we did not write. Its folder is not in everybody's PATH.
+  PATH=$PATH:/usr/sbin has nginx || echo nginx-light
+}
+
+install_packages() { # packages
+  local hold=/usr/sbin/policy-rc.d held=0
+  # Debian's way to say that a package is to be installed and its service not started.
+  if [[ ! -e $hold ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$hold" && chmod +x "$hold" && held=1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  within 300 apt-get update -q && within 600 apt-get install -q -y --no-install-recommends "$@"
+  local code=$?
+  ((held == 0)) || rm -f "$hold"
+  return "$code"
+}
+
+step_tools() {
+  local missing component
+  if ! has cargo; then
+    echo "test.sh: no cargo; install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later: https://rustup.rs" >&2
+    return 1
+  fi
+  for component in rustfmt clippy; do
+    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 && continue
+    echo "test.sh: adding $component to the toolchain"
+    if ! has rustup || ! within 300 rustup component add "$component"; then
+      echo "test.sh: no $component; install it (rustup component add $component)" >&2
+      return 1
+    fi
+  done
+  mapfile -t missing < <(missing_packages)
+  if ((${#missing[@]} == 0)); then
+    return 0
+  fi
+  if has apt-get && ((EUID == 0)); then
+    echo "test.sh: installing ${missing[*]}"
+    install_packages "${missing[@]}"
+  else
+    echo "test.sh: missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
+    return 1
+  fi
+}
+
+step_fmt() { within 120 cargo fmt --all --check; }
+
+step_clippy() { within 1800 cargo clippy --locked --workspace --all-targets -- -D warnings; }
+
+step_layers() { within 300 scripts/check_layers.sh && within 300 scripts/check_layers.sh --self-test; }
+
+step_licences() {
+  within 120 scripts/check_licences.sh && within 120 scripts/check_licences.sh --self-test || return 1
+  if has cargo-deny; then
+    within 300 cargo deny --locked --all-features check --hide-inclusion-graph licenses bans sources
+  else
+    echo 'test.sh: cargo-deny is not installed; its part in bans is skipped (cargo install --locked cargo-deny)'
+  fi
+}
+
+step_shell() { within 120 shellcheck scripts/*.sh .ci/run; }
+
+step_build() { within 1800 cargo build --locked --workspace --bins; }
+
+step_test() {
+  if has cargo-nextest; then
+    within 1800 cargo nextest run --locked --workspace
+  else
+    within 1800 cargo test --locked --workspace --lib --bins --tests --examples
+  fi
+}
+
+step_doctest() { within 900 cargo test --locked --workspace --doc; }
+
+step_doc() { RUSTDOCFLAGS='-D warnings' within 900 cargo doc --locked --workspace --no-deps; }
+
+step_smoke() { within 300 scripts/run_all.sh --quick --run-id smoke --results "$scratch"; }
+
+# --- One after the other ---------------------------------------------------------------------------------------------
+
+for step in "$@"; do
+  case $step in
+    --help | -h)
+      usage
+      exit 0
+      ;;
+  esac
+  if [[ -z ${about[$step]-} ]]; then
+    echo "test.sh: unknown step $step; expected some of: ${order[*]}" >&2
+    exit 104
+  fi
+done
+(($# == 0)) || order=("$@")
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+running=''
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+trap stop INT TERM HUP
+table=''
+failed=()
+for step in "${order[@]}"; do
+  printf '\n=== %s: %s\n' "$step" "${about[$step]}"
+  began=$SECONDS
+  if "step_$step"; then
+    outcome=ok
+  else
+    outcome=FAILED
+    failed+=("$step")
+  fi
+  table+=$(printf '%-10s %6s  %4d s  %s' "$step" "$outcome" $((SECONDS - began)) "${about[$step]}")$'\n'
+done
+
+printf '\n%s\n' "$table"
+if ((${#failed[@]} > 0)); then
+  echo "test.sh: FAILED: ${failed[*]} ($((${#order[@]} - ${#failed[@]})) steps passed, ${#failed[@]} failed)"
+  exit 1
+fi
+echo "test.sh: ok: ${#order[@]} steps passed, 0 failed"
