@@ -62,6 +62,9 @@ missing_packages() {
   has cc || echo build-essential
   has pkg-config || echo pkg-config
   has shellcheck || echo shellcheck
+  # The tests signal processes and pin them to cores.
+  has pgrep || echo procps
+  has taskset || echo util-linux
   # A server that we did not write. Its folder is not in everybody's PATH.
   PATH=$PATH:/usr/sbin has nginx || echo nginx-light
 }

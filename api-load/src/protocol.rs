@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
 use load_report::fault::FaultKind;
 use load_suite::template::Template;
 use rustls::pki_types::ServerName;
@@ -80,7 +80,7 @@ impl Protocol for Api {
         }
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
         let tls = if url.https { Some(tls_of(&args, &url)?) } else { None };
-        let tasks = vec![Task { weight: 1, steps: vec![(0, Step { request, expect })] }];
+        let tasks = vec![Task { weight: 1, steps: vec![TaskStep::new(0, Step { request, expect })] }];
         let (insecure, max_body) = (args.insecure, args.max_body.unwrap_or(MAX_BODY));
         Ok(Self { url, method, headers, body, tls, insecure, max_body, tasks })
     }
@@ -91,7 +91,7 @@ impl Protocol for Api {
 
     fn describe(&self) -> serde_json::Value {
         let shown = |(name, value): &(String, String)| format!("{name}: {}", redact::header(name, value));
-        let expect = &self.tasks[0].steps[0].1.expect;
+        let expect = &self.tasks[0].steps[0].step.expect;
         serde_json::json!({
             "url": self.label(),
             "method": self.method,

@@ -81,15 +81,15 @@ impl Tool {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, url: &str, args: &str) -> Left {
-        self.left(self.command(url, args).output().unwrap())
+        self.left(&self.command(url, args).output().unwrap())
     }
 
     /// Waits for a binary that was started.
     pub(crate) fn wait(&self, child: Child) -> Left {
-        self.left(child.wait_with_output().unwrap())
+        self.left(&child.wait_with_output().unwrap())
     }
 
-    fn left(&self, output: Output) -> Left {
+    fn left(&self, output: &Output) -> Left {
         let path = self.results().join("api_summary.json");
         let path = if path.exists() { path } else { self.results().join("null_summary.json") };
         let run = std::fs::read(&path).ok().map(|bytes| read_run("summary", &bytes).unwrap());

@@ -65,10 +65,10 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
         .and_then(|args| {
             log(&args);
             if args.null {
-                start(Null::from_args(&args), &args, argv)
+                start(about, Null::from_args(&args), &args, argv)
             } else {
                 let own = P::Args::from_arg_matches(&matches).map_err(|e| UsageError::new(e.to_string()))?;
-                start(P::new(own)?, &args, argv)
+                start(about, P::new(own)?, &args, argv)
             }
         });
     match outcome {
@@ -81,11 +81,11 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
     }
 }
 
-fn start<P: Protocol>(protocol: P, args: &LoadArgs, argv: &[String]) -> Result<Exit, RunError> {
+fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String]) -> Result<Exit, RunError> {
     let secrets = Arc::new(Secrets::new(protocol.secrets()));
     let console = Console::new(Arc::clone(&secrets), args.quiet);
     run(protocol, args, argv, &console).or_else(|error| {
-        console.complain(&format!("{}: {error}", P::NAME));
+        console.complain(&format!("{}: {error}", about.name));
         Ok(error.exit())
     })
 }

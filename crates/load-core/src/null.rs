@@ -7,7 +7,7 @@ use load_report::fault::FaultKind;
 
 use crate::error::{PrepareError, UsageError};
 use crate::plan::args::LoadArgs;
-use crate::protocol::{Control, Fault, LinkId, OpId, Outcome, Probe, Protocol, Task, Vu};
+use crate::protocol::{Control, Fault, LinkId, OpId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
 
 /// Sends nothing.
 pub struct Null {
@@ -22,7 +22,7 @@ const BLOCK_EVERY: u64 = 20;
 impl Null {
     /// The null protocol that `args` ask for.
     pub fn from_args(args: &LoadArgs) -> Self {
-        let task = |op| Task { weight: 1, steps: vec![(op, ())] };
+        let task = |op| Task { weight: 1, steps: vec![TaskStep::new(op, ())] };
         let tasks = (0..args.null_ops.max(1)).map(task).collect();
         Self { tasks, fail_every: args.null_fail_every, block: args.null_block }
     }
@@ -41,7 +41,11 @@ impl Protocol for Null {
     type Session = ();
 
     fn new(NoArgs {}: NoArgs) -> Result<Self, UsageError> {
-        Ok(Self { tasks: vec![Task { weight: 1, steps: vec![(0, ())] }], fail_every: 0, block: None })
+        Ok(Self {
+            tasks: vec![Task { weight: 1, steps: vec![TaskStep::new(0, ())] }],
+            fail_every: 0,
+            block: None,
+        })
     }
 
     fn label(&self) -> String {

@@ -134,7 +134,39 @@ pub struct Task<S> {
     /// How often it is drawn, against the other tasks; at least 1.
     pub weight: u32,
     /// Steps in order; at least one.
-    pub steps: Vec<(OpId, S)>,
+    pub steps: Vec<TaskStep<S>>,
+}
+
+/// One call of a task, or one that is made again until its condition holds.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskStep<S> {
+    /// Under which name it counts.
+    pub op: OpId,
+    /// What is sent.
+    pub step: S,
+    /// How to go on while [`Outcome::pending`]; without it the iteration fails then.
+    pub poll: Option<Poll>,
+}
+
+/// How a call is made again until its condition holds. The time to the condition is the iteration's duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// Pause between the end of a call and the next one.
+    pub every: Nanos,
+    /// Calls at most, counting the first; the iteration fails with a timeout after the last.
+    pub at_most: u32,
+}
+
+impl<S> TaskStep<S> {
+    /// One call.
+    pub fn new(op: OpId, step: S) -> Self {
+        Self { op, step, poll: None }
+    }
+
+    /// A call that is made again while its outcome is pending.
+    pub fn polled(op: OpId, step: S, poll: Poll) -> Self {
+        Self { op, step, poll: Some(poll) }
+    }
 }
 
 /// How lanes and links go together.
@@ -201,6 +233,8 @@ pub struct Outcome {
     pub messages: u32,
     /// The connection cannot serve another call, and that is in order.
     pub ends_session: bool,
+    /// The answer is right, but the condition does not hold yet: the same call is to be made again, see [`Poll`].
+    pub pending: bool,
 }
 
 /// Why a call failed.

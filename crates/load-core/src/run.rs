@@ -225,7 +225,11 @@ impl Stage<'_> {
 
 /// Judges, writes, prints.
 fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, folder: &Folder) -> Exit {
-    let run = record.judge(&plan.thresholds);
+    let mut run = record.judge(&plan.thresholds);
+    run.warnings.extend(explain(&run));
+    if !run.invalid.is_empty() {
+        run.health.causes = causes(&run);
+    }
     let shown = console.result(&text::run(&run, Console::coloured()));
     console.say(&format!("results: {}", folder.path().display()));
     let written = folder.write(&run, &console.log(), &args.reports);
@@ -241,6 +245,38 @@ fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, fo
         }
     }
     exit(&run, shown && written.is_ok())
+}
+
+/// What a reader should know about why the run came out as it did.
+fn explain(run: &RunFile) -> Vec<String> {
+    let mut why = Vec::new();
+    let idle = run.ledger.calls.unsent_while_idle;
+    if run.ledger.calls.unsent > idle
+        && let (Some(rate), Some(service)) = (run.header.plan.rate_per_s, run.totals.service_ms)
+    {
+        let lanes = (rate * service.mean / 1e3).ceil();
+        why.push(format!(
+            "{} calls found no free lane; by Little's law {rate}/s of {:.1} ms each keep {lanes} lanes busy: --max-vus {}",
+            run.ledger.calls.unsent - idle,
+            service.mean,
+            lanes * 2.0
+        ));
+    }
+    why
+}
+
+/// What may have kept the generator of an invalid run from its work.
+fn causes(run: &RunFile) -> Vec<String> {
+    let (seconds, health) = (|ns: u64| ns as f64 / 1e9, &run.health);
+    let causes = [
+        ("waited for a CPU", health.run_queue_ns),
+        ("taken by the hypervisor", health.steal_ns),
+        ("CPU used by the generator", health.cpu_ns),
+    ];
+    let spent = causes.into_iter().filter(|(_, ns)| *ns > 1_000_000);
+    spent
+        .map(|(what, ns)| format!("{:.2} s {what} in {:.1} s", seconds(ns), run.end.end_ns as f64 / 1e9))
+        .collect()
 }
 
 fn exit(run: &RunFile, written: bool) -> Exit {

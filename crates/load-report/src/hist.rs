@@ -2,16 +2,15 @@
 //!
 //! Bucket for bucket this is `HdrHistogram` with 3 significant digits from 128 ns to 1 h
 //! (<https://hdrhistogram.github.io/HdrHistogram/>), and it is stored in that project's V2 deflated form. Its
-//! own array of 26,624 counters would cost 213 KB a series; here pages of 128 counters come into being when a
-//! value first falls into them, so 50 ops with four series each stay within a few MiB.
+//! own array of 26,624 counters would cost 213 KB a series; here they are kept in pages that start
+//! with two bytes a counter, so 50 ops with four series each stay within a few MiB.
 
+mod stored;
 mod v2;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Lowest value told apart from zero, ns.
 pub const LOWEST_NS: u64 = 128;
@@ -27,15 +26,63 @@ const HALF_MAGNITUDE: u32 = 10;
 const HALF_COUNT: u64 = 1 << HALF_MAGNITUDE;
 const SUB_BUCKET_MASK: u64 = ((2 << HALF_MAGNITUDE) - 1) << UNIT_MAGNITUDE;
 const LEADING_ZEROS_BASE: u32 = 64 - UNIT_MAGNITUDE - HALF_MAGNITUDE - 1;
-const PAGE: usize = 128;
+/// Counters a page. Rare outliers scatter over the whole range, and each costs a page: so pages are small.
+const PAGE: usize = 16;
 const TOO_MANY: &str = "more values than 64 bits count";
 
-type Page = [u64; PAGE];
+/// Counters of neighbouring buckets. Most pages hold a few outliers and lie within the table; a counter that outgrows 16
+/// bits moves its page out.
+#[derive(Clone, Debug)]
+enum Page {
+    Small([u16; PAGE]),
+    Large(Box<[u64; PAGE]>),
+}
+
+impl Page {
+    const EMPTY: Self = Self::Small([0; PAGE]);
+
+    #[inline]
+    fn add(&mut self, at: usize, n: u64) {
+        match self {
+            Self::Large(counts) => counts[at] += n,
+            Self::Small(counts) => match u16::try_from(u64::from(counts[at]).saturating_add(n)) {
+                Ok(sum) => counts[at] = sum,
+                Err(_) => self.grow()[at] += n,
+            },
+        }
+    }
+
+    /// The counters with room for any number.
+    #[cold]
+    fn grow(&mut self) -> &mut [u64; PAGE] {
+        if let Self::Small(counts) = self {
+            *self = Self::Large(Box::new(counts.map(u64::from)));
+        }
+        match self {
+            Self::Large(counts) => counts,
+            Self::Small(_) => unreachable!("it has just grown"),
+        }
+    }
+
+    fn get(&self, at: usize) -> u64 {
+        match self {
+            Self::Small(counts) => counts[at].into(),
+            Self::Large(counts) => counts[at],
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Self::Large(counts) if counts.iter().any(|&n| n > 0) => counts.fill(0),
+            _ => *self = Self::EMPTY,
+        }
+    }
+}
 
 /// A histogram of durations in nanoseconds, with exact count, sum, minimum and maximum beside the buckets.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    pages: Vec<Option<Box<Page>>>,
+    pages: Vec<Page>,
     count: u64,
     sum: u128,
     min: u64,
@@ -81,7 +128,7 @@ impl Histogram {
         } else {
             ns
         };
-        *self.slot(index_of(value)) += n;
+        self.add(index_of(value), n);
         self.min = if self.count == 0 { value } else { self.min.min(value) };
         self.max = self.max.max(value);
         self.count += n;
@@ -89,12 +136,12 @@ impl Histogram {
     }
 
     #[inline]
-    fn slot(&mut self, index: usize) -> &mut u64 {
+    fn add(&mut self, index: usize, n: u64) {
         let page = index / PAGE;
         if page >= self.pages.len() {
-            self.pages.resize_with(page + 1, || None);
+            self.pages.resize(page + 1, Page::EMPTY);
         }
-        &mut self.pages[page].get_or_insert_with(|| Box::new([0; PAGE]))[index % PAGE]
+        self.pages[page].add(index % PAGE, n);
     }
 
     /// Adds every value of `other`. Associative, commutative and without loss.
@@ -103,7 +150,7 @@ impl Histogram {
             return;
         }
         for (index, n) in other.buckets() {
-            *self.slot(index) += n;
+            self.add(index, n);
         }
         self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
@@ -112,14 +159,13 @@ impl Histogram {
         self.clamped += other.clamped;
     }
 
-    /// Forgets every value and keeps the pages, so that a steady series allocates nothing.
+    /// Forgets every value. Pages that were in use stay, so that a steady series allocates nothing; pages that were not
+    /// are freed, so that the outliers of hours do not gather.
     pub fn clear(&mut self) {
         if self.count == 0 {
             return;
         }
-        for page in self.pages.iter_mut().flatten() {
-            page.fill(0);
-        }
+        self.pages.iter_mut().for_each(Page::clear);
         (self.count, self.sum, self.min, self.max, self.clamped) = (0, 0, 0, 0, 0);
     }
 
@@ -190,11 +236,10 @@ impl Histogram {
     }
 
     fn buckets(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        self.pages.iter().enumerate().filter_map(|(number, page)| Some((number, page.as_ref()?))).flat_map(
-            |(number, page)| {
-                page.iter().enumerate().filter(|&(_, &n)| n > 0).map(move |(i, &n)| (number * PAGE + i, n))
-            },
-        )
+        self.pages.iter().enumerate().flat_map(|(number, page)| {
+            let counts = (0..PAGE).map(move |at| (number * PAGE + at, page.get(at)));
+            counts.filter(|&(_, n)| n > 0)
+        })
     }
 
     /// The same buckets as a histogram of the `hdrhistogram` crate.
@@ -278,113 +323,6 @@ impl PartialEq for Histogram {
 
 impl Eq for Histogram {}
 
-/// The stored form in JSON: exact figures in clear, buckets in HdrHistogram's own form.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Histogram")]
-struct Stored {
-    /// Number of values.
-    count: u64,
-    /// Sum of all values in ns, as decimal text because it may exceed 64 bits.
-    sum_ns: String,
-    /// Smallest value, ns.
-    min_ns: u64,
-    /// Largest value, ns.
-    max_ns: u64,
-    /// Values above one hour, counted as one hour.
-    clamped: u64,
-    /// HdrHistogram V2, deflated, base64; 128 ns to 1 h, 3 significant digits; empty when there is no value.
-    hdr: String,
-}
-
-/// The stored form in journals: counts of the buckets in use, each with its distance from the one before.
-#[derive(Serialize, Deserialize)]
-struct Sparse {
-    sum: u128,
-    min: u64,
-    max: u64,
-    clamped: u64,
-    buckets: Vec<(u32, u64)>,
-}
-
-impl Serialize for Histogram {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            let hdr = if self.is_empty() { String::new() } else { self.to_base64() };
-            let (count, min_ns, max_ns, clamped) = (self.count, self.min, self.max, self.clamped);
-            return Stored { count, sum_ns: self.sum.to_string(), min_ns, max_ns, clamped, hdr }
-                .serialize(serializer);
-        }
-        let mut previous = 0;
-        let buckets = self.buckets().map(|(index, n)| {
-            let gap = index - previous;
-            previous = index;
-            (gap as u32, n)
-        });
-        let (sum, min, max, clamped) = (self.sum, self.min, self.max, self.clamped);
-        Sparse { sum, min, max, clamped, buckets: buckets.collect() }.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Histogram {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            let stored = Stored::deserialize(deserializer)?;
-            return stored.read().map_err(de::Error::custom);
-        }
-        Sparse::deserialize(deserializer)?.read().map_err(de::Error::custom)
-    }
-}
-
-impl Stored {
-    fn read(self) -> Result<Histogram, String> {
-        if self.hdr.is_empty() {
-            return if self.count == 0 {
-                Ok(Histogram::new())
-            } else {
-                Err(format!("histogram without buckets says {} values", self.count))
-            };
-        }
-        let mut histogram = Histogram::from_base64(&self.hdr)?;
-        if histogram.count != self.count {
-            return Err(format!("histogram holds {} values, says {}", histogram.count, self.count));
-        }
-        histogram.sum =
-            self.sum_ns.parse().map_err(|_| format!("sum_ns is not a number: {:?}", self.sum_ns))?;
-        (histogram.min, histogram.max, histogram.clamped) = (self.min_ns, self.max_ns, self.clamped);
-        histogram.coherent()
-    }
-}
-
-impl Sparse {
-    fn read(self) -> Result<Histogram, String> {
-        let last = index_of(HIGHEST_NS);
-        let mut histogram = Histogram::new();
-        let mut index = 0_usize;
-        for (gap, n) in self.buckets {
-            index = index.saturating_add(gap as usize);
-            if index > last {
-                return Err(format!("bucket {index} is beyond the last one, {last}"));
-            }
-            // No bucket holds more than the count, so the slot cannot overflow where the count does not.
-            histogram.count = histogram.count.checked_add(n).ok_or(TOO_MANY)?;
-            *histogram.slot(index) += n;
-        }
-        (histogram.sum, histogram.min, histogram.max) = (self.sum, self.min, self.max);
-        histogram.clamped = self.clamped;
-        histogram.coherent()
-    }
-}
-
-impl JsonSchema for Histogram {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Histogram".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Stored::json_schema(generator)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,12 +392,6 @@ mod tests {
         let mut histogram = of(&[1_000, 2_000_000]);
         histogram.clear();
         assert_eq!(histogram, Histogram::new());
-    }
-
-    #[test]
-    fn a_bucket_out_of_range_is_refused_without_allocating_for_it() {
-        let evil = Sparse { sum: 0, min: 0, max: 0, clamped: 0, buckets: vec![(u32::MAX, 1)] };
-        assert!(postcard::from_bytes::<Histogram>(&postcard::to_stdvec(&evil).unwrap()).is_err());
     }
 
     #[test]

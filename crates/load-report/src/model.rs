@@ -478,6 +478,6 @@ pub struct Health {
     pub run_queue_ns: u64,
     /// Time that the hypervisor took from this machine, ns.
     pub steal_ns: u64,
-    /// Tags of the answers to "why": CPU, steal, run queue, descriptors.
+    /// Of an invalid run: what may have kept the generator from its work. Never a criterion.
     pub causes: Vec<String>,
 }

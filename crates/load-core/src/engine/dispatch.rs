@@ -49,6 +49,8 @@ pub(super) struct Dispatcher {
     t0: Nanos,
     next_due: Nanos,
     closed: bool,
+    /// The run's time is over, not only its ticks: nothing that waits is waited for.
+    stopped: bool,
     lanes: Vec<Slot>,
     idle: VecDeque<(LaneId, u32)>,
     idle_lanes: usize,
@@ -70,6 +72,14 @@ struct Slot {
     down: Option<Fault>,
 }
 
+impl Slot {
+    fn wake_with(&mut self, context: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+        }
+    }
+}
+
 impl Dispatcher {
     pub(super) fn new(arrivals: Option<Arrivals>, budget: u64, pacer: Alarm) -> Self {
         Self {
@@ -78,6 +88,7 @@ impl Dispatcher {
             t0: Nanos::NEVER,
             next_due: Nanos::NEVER,
             closed: false,
+            stopped: false,
             lanes: Vec::new(),
             idle: VecDeque::new(),
             idle_lanes: 0,
@@ -201,9 +212,16 @@ impl Dispatcher {
         if self.closed {
             return Poll::Ready(Told::Closed);
         }
-        if !slot.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            slot.waker = Some(context.waker().clone());
+        slot.wake_with(context);
+        Poll::Pending
+    }
+
+    /// Waits until the run's time is over, on behalf of `lane`.
+    pub(super) fn poll_stopped(&mut self, lane: LaneId, context: &mut Context<'_>) -> Poll<()> {
+        if self.stopped {
+            return Poll::Ready(());
         }
+        self.lanes[lane].wake_with(context);
         Poll::Pending
     }
 
@@ -292,6 +310,7 @@ impl Dispatcher {
             let tick = self.take();
             unsent(tick.due, tick.due <= tick.idle_until);
         }
+        self.stopped = true;
         self.close();
     }
 }

@@ -1,5 +1,7 @@
 //! What does one lane do? Gets a session, takes a tick, makes its calls, and so on until there are no more ticks.
 
+mod iterate;
+
 use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -12,13 +14,10 @@ use super::backoff::Backoff;
 use super::dispatch::{LaneId, Tick, Told};
 use super::links::Found;
 use super::within::within;
-use super::worker::{InFlight, Worker};
+use super::worker::Worker;
 use crate::clock::{Alarm, Nanos};
 use crate::protocol::{Fault, LinkId, Probe, Protocol, Sharing, Vu};
-use crate::record::{CallTimes, Start};
-
-/// Calls in a row without waiting after which a lane lets the others go.
-const STREAK: u32 = 16;
+use crate::record::Start;
 
 /// A slot of the engine: one call at a time.
 pub(super) struct Lane<P: Protocol> {
@@ -115,8 +114,15 @@ impl<P: Protocol> Lane<P> {
         }
         self.set_active(true);
         if self.session.is_none() {
-            let began = self.worker.clock.now();
-            if let Err(fault) = self.open().await {
+            let worker = Rc::clone(&self.worker);
+            let (id, began) = (self.id, worker.clock.now());
+            let opened = tokio::select! {
+                biased;
+                opened = self.open() => opened,
+                // Only calls are waited for at the end, not connections.
+                () = worker.closed(id) => return false,
+            };
+            if let Err(fault) = opened {
                 return self.stay_down(began, fault).await;
             }
             self.worker.dispatcher.borrow_mut().set_down(self.id, None);
@@ -250,65 +256,6 @@ impl<P: Protocol> Lane<P> {
             idle.as_mut().poll(context).map(Err)
         })
         .await
-    }
-
-    /// Runs the calls of one iteration.
-    async fn iterate(&mut self, start: Start) {
-        let Self { worker, vu, session, note, alarm, .. } = self;
-        let worker = &**worker;
-        worker.recorder.borrow_mut().started(&start);
-        let tasks = worker.protocol.tasks();
-        vu.begin(worker.plan.record.seed, start.seq, tasks.len() > 1);
-        let task = worker.pick(vu);
-        let mut times = CallTimes { seq: start.seq, due: start.due, start: start.start, end: start.start };
-        let (mut ended_by, mut failed) = (None, None);
-        for (index, (op, step)) in task.steps.iter().enumerate() {
-            let Some(live) = session.as_mut() else { break };
-            if index > 0 {
-                (times.due, times.start) = (times.end, times.end);
-                worker.recorder.borrow_mut().continued(times.due);
-            }
-            worker.in_flight.borrow_mut()[self.id] = Some(InFlight { op: *op, tick: start.due, times });
-            alarm.set(times.start + worker.plan.timeout);
-            let mut probe = Probe::new(worker, note);
-            let ended = within(alarm, worker.protocol.call(live, step, vu, &mut probe)).await;
-            times.end = worker.clock.now();
-            worker.in_flight.borrow_mut()[self.id] = None;
-            self.streak = if ended.waited { 0 } else { self.streak + 1 };
-            let result = ended.output.unwrap_or_else(|| {
-                note.clear();
-                Err(Fault::fatal(FaultKind::Timeout))
-            });
-            let ends_session = match result {
-                Ok(outcome) => {
-                    worker.recorder.borrow_mut().ok(*op, &times, &outcome);
-                    outcome.ends_session
-                }
-                Err(fault) => {
-                    worker.recorder.borrow_mut().failed(*op, &times, &fault, note);
-                    failed = Some(fault.kind);
-                    fault.ends_session
-                }
-            };
-            if ends_session {
-                ended_by = Some(result.err());
-                break;
-            }
-            if failed.is_some() {
-                break;
-            }
-        }
-        worker.recorder.borrow_mut().iteration(start.due, times.end, failed);
-        vu.scope.iteration += 1;
-        self.freed = times.end;
-        self.due = times.end + worker.think.draw(worker.plan.record.seed, start.seq);
-        if ended_by.is_some() {
-            self.drop_session();
-        }
-        if self.streak >= STREAK {
-            self.streak = 0;
-            tokio::task::yield_now().await;
-        }
     }
 
     fn drop_session(&mut self) {

@@ -19,7 +19,7 @@ use crate::error::{PrepareError, UsageError};
 use crate::null::NoArgs;
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, build};
-use crate::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, Vu};
+use crate::protocol::{Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Task, TaskStep, Vu};
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
@@ -39,6 +39,8 @@ struct Scripted {
     freeze: (i64, i64),
     /// No connection is accepted, and those that exist break, between these two instants.
     away: (i64, i64),
+    /// Only every so many calls meet the condition.
+    holds_every: u64,
     calls: AtomicU64,
     connects: AtomicU64,
     tasks: Vec<Task<()>>,
@@ -50,9 +52,10 @@ impl Scripted {
             service_ns: MS,
             freeze: (0, 0),
             away: (0, 0),
+            holds_every: 1,
             calls: AtomicU64::new(0),
             connects: AtomicU64::new(0),
-            tasks: vec![Task { weight: 1, steps: vec![(0, ())] }],
+            tasks: vec![Task { weight: 1, steps: vec![TaskStep::new(0, ())] }],
         }
     }
 
@@ -101,7 +104,7 @@ impl Protocol for Scripted {
         _: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let mut end = probe.now().0 + self.service_ns;
         if (self.freeze.0..self.freeze.1).contains(&probe.now().0) {
             end = self.freeze.1 + self.service_ns;
@@ -111,7 +114,7 @@ impl Protocol for Scripted {
         }
         alarm.set(Nanos(end));
         alarm.wait().await;
-        Ok(Outcome::default())
+        Ok(Outcome { pending: !number.is_multiple_of(self.holds_every), ..Outcome::default() })
     }
 }
 
@@ -301,4 +304,45 @@ fn stages_are_phases_by_name() {
 fn an_hour_takes_moments_and_keeps_every_law() {
     let (run, _) = play("-r 50 -d 1h -c 5", Scripted::quick(), None);
     assert_eq!((run.ledger.calls.ok, run.timeseries.points.len()), (180_000, 3_600));
+}
+
+/// Makes a call of 1 ms again every 100 ms until every `holds_every`-th one meets the condition.
+fn polling(holds_every: u64, at_most: u32) -> Scripted {
+    let poll = Poll { every: Nanos(100 * MS), at_most };
+    let tasks = vec![Task { weight: 1, steps: vec![TaskStep::polled(0, (), poll)] }];
+    Scripted { holds_every, tasks, ..Scripted::quick() }
+}
+
+#[test]
+fn a_call_is_made_again_until_its_condition_holds() {
+    let (run, protocol) = play("-u 1 -n 10", polling(3, 3), None);
+    let phase = &run.data.phases[1];
+    assert_eq!((phase.iterations.ok, phase.calls.ok), (10, 30));
+    assert_eq!(protocol.calls.load(Ordering::Relaxed), 30);
+    // Two pauses and three calls; the last iteration began after the last tick was spent and yet came to its end.
+    assert_eq!(phase.iteration_ok.sum_ns(), 10 * 203 * MS as u128);
+    assert!((run.totals.response_ms.unwrap().max - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_condition_that_never_holds_fails_the_iteration_and_no_call() {
+    let (run, _) = play("-u 1 -n 10", polling(u64::MAX, 2), None);
+    let phase = &run.data.phases[1];
+    assert_eq!((phase.iterations.failed.get(FaultKind::Timeout), phase.iterations.ok), (10, 0));
+    assert_eq!((phase.calls.ok, phase.calls.failed.total()), (20, 0));
+}
+
+#[test]
+fn a_stop_abandons_the_iterations_that_wait_to_call_again() {
+    for command in [Command::Stop, Command::Abandon] {
+        let (run, _) = play("-u 4 -d 60s", polling(u64::MAX, 1_000), Some((1_050 * MS, command)));
+        let phase = &run.data.phases[1];
+        assert_eq!((phase.iterations.abandoned, phase.iterations.ok), (4, 0), "{command:?}");
+        assert_eq!(
+            (phase.calls.abandoned, phase.calls.scheduled, phase.calls.ok),
+            (0, 44, 44),
+            "{command:?}"
+        );
+        assert_eq!(run.end.end_ns / MS, 1_050, "{command:?}");
+    }
 }

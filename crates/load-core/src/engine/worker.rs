@@ -12,7 +12,7 @@ use rand::RngExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
-use super::dispatch::{Dispatcher, Tick};
+use super::dispatch::{Dispatcher, LaneId, Tick, Told};
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::links::Links;
@@ -95,6 +95,8 @@ pub(super) struct InFlight {
     pub(super) op: OpId,
     pub(super) tick: Nanos,
     pub(super) times: CallTimes,
+    /// The call has ended; the lane waits to make it again.
+    pub(super) paused: bool,
 }
 
 /// What all lanes of a worker share.
@@ -324,7 +326,7 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn fail_tick(&self, tick: Tick, start: Nanos, now: Nanos, fault: &Fault, note: &str) {
         let mut vu = Vu::new(0);
         vu.begin(self.plan.record.seed, tick.seq, true);
-        let op = self.pick(&mut vu).steps.first().map_or(0, |step| step.0);
+        let op = self.pick(&mut vu).steps.first().map_or(0, |step| step.op);
         let mut recorder = self.recorder.borrow_mut();
         recorder.started(&Start {
             seq: tick.seq,
@@ -342,6 +344,15 @@ impl<P: Protocol> Worker<P> {
     fn dispatch(&self, now: Nanos) {
         let fail = |tick, fault: Fault| self.fail_tick(tick, now, now, &fault, "no connection");
         self.dispatcher.borrow_mut().dispatch(now, fail);
+    }
+
+    /// Waits until no more iterations begin, on behalf of `lane`.
+    pub(super) async fn closed(&self, lane: LaneId) {
+        poll_fn(|context| match self.dispatcher.borrow_mut().poll_told(lane, context) {
+            std::task::Poll::Ready(Told::Closed) => std::task::Poll::Ready(()),
+            _ => std::task::Poll::Pending,
+        })
+        .await;
     }
 
     async fn pace(self: Rc<Self>) {
@@ -370,8 +381,12 @@ impl<P: Protocol> Worker<P> {
     /// What is in flight when the graceful stop has run out is abandoned.
     fn settle(&self, end: Nanos) {
         let mut recorder = self.recorder.borrow_mut();
-        for InFlight { op, tick, times } in self.in_flight.borrow_mut().iter_mut().filter_map(Option::take) {
-            recorder.abandoned(op, tick, &CallTimes { end, ..times });
+        for slot in self.in_flight.borrow_mut().iter_mut().filter_map(Option::take) {
+            if slot.paused {
+                recorder.iteration_abandoned(slot.tick);
+            } else {
+                recorder.abandoned(slot.op, slot.tick, &CallTimes { end, ..slot.times });
+            }
         }
         for tick in self.dispatcher.borrow_mut().never_taken() {
             recorder.unsent(tick.due, true);
@@ -383,7 +398,7 @@ impl<P: Protocol> Worker<P> {
         let tally = self.recorder.borrow_mut().take(now);
         let busy = self.busy.borrow_mut().lap();
         let from = self.reported.replace(now);
-        let in_flight = self.in_flight.borrow().iter().filter(|call| call.is_some()).count();
+        let in_flight = self.in_flight.borrow().iter().flatten().filter(|call| !call.paused).count();
         let frame = Frame {
             process: self.id.0,
             worker: self.id.1,

@@ -132,13 +132,17 @@ fn load(run: &RunFile) -> String {
     } else {
         String::new()
     };
+    let uncounted = if plan.warmup_s > 0.0 {
+        format!(", the first {} not counted", seconds(plan.warmup_s))
+    } else {
+        String::new()
+    };
     format!(
-        "  offered      {} for {}, {} not counted\n  achieved     {}/s successful over {}{messages}\n  \
+        "  offered      {} for {}{uncounted}\n  achieved     {}/s successful over {}{messages}\n  \
          calls        {} begun, {} failed, {} abandoned, {} unsent: error rate {}\n  \
          transfer     {} sent, {} received\n  connections  {} opened, {} failed, at most {} at a time\n",
         offered(run),
         seconds(plan.duration_s),
-        seconds(plan.warmup_s),
         number(totals.rate_per_s),
         seconds(counted),
         count(totals.requests),
