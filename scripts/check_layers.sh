@@ -8,6 +8,7 @@ allowed() { # crate
   case $1 in
     load-report | load-suite | load-wire) ;;
     load-core | aggregate) echo load-report load-suite ;;
+    protocol-proof) echo load-core load-report ;;
     target-server) echo load-wire ;;
     api-load | ws-load | db-load) echo load-core load-report load-suite ;;
     dwcp-load | grpc-load) echo load-core load-report load-suite load-wire ;;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use load_report::fault::FaultKind;
+use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::dispatch::{LaneId, Tick, Told};
@@ -83,6 +84,24 @@ impl<P: Protocol> Lane<P> {
             return Ok(());
         }
         self.open().await.map_err(|fault| (fault, self.note.clone()))
+    }
+
+    /// Waits for time zero, while the protocol reads what comes by itself. None when the run is given up.
+    pub(super) async fn hold(&mut self, go: &mut watch::Receiver<Option<Nanos>>) -> Option<Nanos> {
+        loop {
+            let Self { worker, session, note, .. } = self;
+            let worker = &**worker;
+            let Some(session) = session.as_mut() else {
+                return go.wait_for(Option::is_some).await.map_or(None, |t0| *t0);
+            };
+            let mut probe = Probe::new(worker, note);
+            let fault = tokio::select! {
+                biased;
+                t0 = go.wait_for(Option::is_some) => return t0.map_or(None, |t0| *t0),
+                fault = worker.protocol.idle(session, &mut probe) => fault,
+            };
+            self.lose_idle(fault);
+        }
     }
 
     /// From time zero on.

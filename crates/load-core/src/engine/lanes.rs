@@ -60,7 +60,7 @@ impl<P: Protocol> Lanes<P> {
                     lane.connect_first().await
                 };
                 let _ = tell.send(outcome);
-                if let Ok(Some(t0)) = go.wait_for(Option::is_some).await.map(|t0| *t0) {
+                if let Some(t0) = lane.hold(&mut go).await {
                     lane.run(t0).await;
                 }
             });
