@@ -1,20 +1,18 @@
 //! Does a pool fit the trait? PostgreSQL, one pool a worker; lanes wait for its connections, and the wait is seen.
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::{Client, Manager, Pool, PoolError};
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Sharing, Task, TaskStep, Vu};
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
-use tokio_postgres::{Config, Error, NoTls};
+use tokio_postgres::{Config, NoTls};
 
-const ROWS: i32 = 100_000;
 const SELECT: &str = "SELECT filler FROM protocol_proof WHERE id = $1";
 const MAKE: &str = "DROP TABLE IF EXISTS protocol_proof; \
-    CREATE TABLE protocol_proof (id int PRIMARY KEY, filler int NOT NULL);";
-const FILL: &str = "INSERT INTO protocol_proof SELECT i, 2 * i FROM generate_series(1, $1) i";
-const DROP: &str = "DROP TABLE protocol_proof";
+    CREATE TABLE protocol_proof (id int PRIMARY KEY, filler int NOT NULL); \
+    INSERT INTO protocol_proof SELECT i, 2 * i FROM generate_series(1, 100000) i";
+type Answer = Result<Outcome, Fault>;
 
-/// One row by its key.
 struct Postgres {
     config: Config,
     tasks: Vec<Task<()>>,
@@ -27,8 +25,7 @@ struct Args {
     url: String,
 }
 
-/// A connection out of the pool. One that is given up in the middle of a call has an answer to come, and the pool
-/// must not have it back.
+/// A connection out of the pool, which must not have it back from a call that was given up: an answer is to come.
 struct Borrowed(Option<Client>);
 
 impl Drop for Borrowed {
@@ -37,43 +34,21 @@ impl Drop for Borrowed {
     }
 }
 
-fn fault(error: &Error) -> Fault {
-    match error.code() {
-        // The class: all of an SQLSTATE, five digits to the base of 36, is too much for the code.
-        Some(state) => {
-            let class = state.code().get(..2).and_then(|class| u16::from_str_radix(class, 36).ok());
-            Fault::answered(FaultKind::Rejected, class.unwrap_or(0))
-        }
-        None if error.is_closed() => Fault::answered(FaultKind::Closed, 0),
-        None => Fault::answered(FaultKind::Malformed, 0),
-    }
-}
-
-fn pool_fault(error: &PoolError, probe: &mut Probe<'_>) -> Fault {
+fn fault(error: &PoolError, probe: &mut Probe<'_>) -> Fault {
     probe.note(error);
-    match error {
-        PoolError::Backend(error) => match std::error::Error::source(error).and_then(|e| e.downcast_ref()) {
-            Some(io) => Fault { ends_session: false, ..Fault::io(io) },
-            None => fault(error),
-        },
-        _ => Fault::answered(FaultKind::Local, 0),
-    }
+    let PoolError::Backend(error) = error else { return Fault::answered(FaultKind::Local, 0) };
+    // The class: all of an SQLSTATE, five digits to the base of 36, is too much for the code.
+    let class = error.code().and_then(|state| u16::from_str_radix(state.code().get(..2)?, 36).ok());
+    class.map_or(Fault::answered(FaultKind::Closed, 0), |class| Fault::answered(FaultKind::Rejected, class))
 }
 
 impl Postgres {
-    /// A connection outside the schedule.
-    async fn control(&self) -> Result<tokio_postgres::Client, Error> {
-        let (client, connection) = self.config.connect(NoTls).await?;
-        // Ends with the client; an error of it is the client's too.
+    async fn execute(&self, statements: &str, control: &mut Control) -> Result<(), PrepareError> {
+        let wrong = |error| PrepareError::new(format!("{}: {statements}: {error}", self.label()));
+        let (client, connection) = self.config.connect(NoTls).await.map_err(wrong)?;
         tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok(client)
-    }
-
-    async fn make(&self, control: &mut Control) -> Result<(), Error> {
-        let client = self.control().await?;
-        control.calls += 2;
-        client.batch_execute(MAKE).await?;
-        client.execute(FILL, &[&ROWS]).await.map(drop)
+        control.calls += 1;
+        client.batch_execute(statements).await.map_err(wrong)
     }
 }
 
@@ -95,11 +70,11 @@ impl Protocol for Postgres {
     }
 
     fn describe(&self) -> serde_json::Value {
-        serde_json::json!({ "target": self.label(), "statement": SELECT, "rows": ROWS })
+        serde_json::json!({ "target": self.label(), "statement": SELECT })
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.config.get_password().map(|it| String::from_utf8_lossy(it).into_owned()).into_iter().collect()
+        self.config.get_password().map(|it| String::from_utf8_lossy(it).into()).into_iter().collect()
     }
 
     fn ops(&self) -> Vec<String> {
@@ -119,20 +94,19 @@ impl Protocol for Postgres {
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<(), PrepareError> {
-        self.make(control).await.map_err(|error| PrepareError::new(format!("{}: {error}", self.label())))
+        self.execute(MAKE, control).await
     }
 
     async fn connect(&self, _target: &(), link: LinkId, probe: &mut Probe<'_>) -> Result<Pool, Fault> {
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(self.config.clone(), NoTls, recycling);
+        let manager = Manager::new(self.config.clone(), NoTls);
         let size = link.connections.get() as usize;
         let pool = Pool::builder(manager).max_size(size).build();
         let pool = pool.map_err(|_| Fault::fatal(FaultKind::Local))?;
         // The pool is lazy; all of it is to be there before time zero.
         let mut all = Vec::with_capacity(size);
         for _ in 0..size {
-            let client = pool.get().await.map_err(|error| pool_fault(&error, probe))?;
-            client.prepare_cached(SELECT).await.map_err(|error| fault(&error))?;
+            let client = pool.get().await.map_err(|error| fault(&error, probe))?;
+            client.prepare_cached(SELECT).await.map_err(|error| fault(&error.into(), probe))?;
             all.push(client);
         }
         Ok(pool)
@@ -146,34 +120,23 @@ impl Protocol for Postgres {
         Ok(link)
     }
 
-    async fn call(
-        &self,
-        pool: &mut Pool,
-        (): &(),
-        vu: &mut Vu,
-        probe: &mut Probe<'_>,
-    ) -> Result<Outcome, Fault> {
+    async fn call(&self, pool: &mut Pool, _: &(), vu: &mut Vu, probe: &mut Probe<'_>) -> Answer {
         let asked = probe.now();
-        let mut lent = Borrowed(Some(pool.get().await.map_err(|error| pool_fault(&error, probe))?));
+        let mut lent = Borrowed(Some(pool.get().await.map_err(|error| fault(&error, probe))?));
         probe.observe(0, (probe.now() - asked).0 as u64);
         let Some(client) = &lent.0 else { return Err(Fault::answered(FaultKind::Local, 0)) };
-        let id = (vu.scope.seq.wrapping_mul(0x9E37_79B9) % ROWS as u64) as i32 + 1;
+        let id = (vu.scope.seq.wrapping_mul(0x9E37_79B9) % 100_000) as i32 + 1;
         let row = async { client.query_one(&client.prepare_cached(SELECT).await?, &[&id]).await }.await;
         drop(lent.0.take());
         match row.and_then(|row| row.try_get::<_, i32>(0)) {
             Ok(filler) if filler == 2 * id => Ok(Outcome { received: 4, messages: 1, ..Outcome::default() }),
             Ok(_) => Err(Fault::answered(FaultKind::Wrong, 0)),
-            Err(error) => {
-                probe.note(&error);
-                Err(fault(&error))
-            }
+            Err(error) => Err(fault(&error.into(), probe)),
         }
     }
 
     async fn cleanup(&self, _target: &(), control: &mut Control) -> Result<(), PrepareError> {
-        let wrong = |error| PrepareError::new(format!("the table protocol_proof is left, drop it: {error}"));
-        control.calls += 1;
-        self.control().await.map_err(wrong)?.batch_execute(DROP).await.map_err(wrong)
+        self.execute("DROP TABLE protocol_proof", control).await
     }
 }
 

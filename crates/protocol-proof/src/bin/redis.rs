@@ -77,12 +77,7 @@ impl Protocol for Redis {
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.url
-            .split_once("://")
-            .and_then(|(_, rest)| rest.split_once('@'))
-            .map(|(secret, _)| secret.into())
-            .into_iter()
-            .collect()
+        self.url.rsplit_once('@').map(|(secret, _)| secret.into()).into_iter().collect()
     }
 
     fn ops(&self) -> Vec<String> {
