@@ -83,9 +83,9 @@ impl Drop for Hogs {
 #[test]
 fn a_generator_without_cpu_is_late() {
     let _alone = alone();
-    let (server, tool) = (server(""), Tool::new());
+    let tool = Tool::new();
     let _hogs = Hogs::start();
-    let binary = tool.command(&url(&server, "/"), "-r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
+    let binary = tool.command("", "--null -r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
     let mut pinned = Command::new("taskset");
     // With the least priority, so that the scheduler's kindness to sleepers does not help.
     pinned.args(["-c", "0", "nice", "-n", "19"]).arg(binary.get_program()).args(binary.get_args());
