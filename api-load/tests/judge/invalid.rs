@@ -80,18 +80,30 @@ impl Drop for Hogs {
     }
 }
 
+/// A run on core 0, which hogs keep busy, at the least priority: the scheduler's kindness to sleepers does not help.
+fn starved(tool: &Tool, url: &str, args: &str) -> Left {
+    let _hogs = Hogs::start();
+    let binary = tool.command(url, args);
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", "0", "nice", "-n", "19"]).arg(binary.get_program()).args(binary.get_args());
+    tool.wait(pinned.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
 #[test]
 fn a_generator_without_cpu_is_late() {
     let _alone = alone();
-    let tool = Tool::new();
-    let _hogs = Hogs::start();
-    let binary = tool.command("", "--null -r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
-    let mut pinned = Command::new("taskset");
-    // With the least priority, so that the scheduler's kindness to sleepers does not help.
-    pinned.args(["-c", "0", "nice", "-n", "19"]).arg(binary.get_program()).args(binary.get_args());
-    let child = pinned.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let left = tool.wait(child);
+    let left = starved(&Tool::new(), "", "--null -r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
     assert!(clauses(&left).contains(&Clause::Lateness), "{:?}", left.run().invalid);
+    assert_eq!(left.code, 111);
+}
+
+/// Answers that nobody reads make lanes look busy, and the target slow: only the loop knows better.
+#[test]
+fn a_generator_without_cpu_does_not_blame_the_target() {
+    let _alone = alone();
+    let (server, tool) = (server(""), Tool::new());
+    let left = starved(&tool, &url(&server, "/"), "-r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
+    assert!(clauses(&left).contains(&Clause::LoopTurn), "{:?}", left.run().invalid);
     assert_eq!(left.code, 111);
 }
 

@@ -100,8 +100,9 @@ async fn command(mut stdin: ChildStdin, mut commands: watch::Receiver<Command>) 
         let line = match *commands.borrow_and_update() {
             Command::Prepare => continue,
             Command::Go(t0) => format!("GO {}\n", t0.0),
-            Command::Stop => "STOP\n".to_owned(),
-            Command::Abandon => "ABANDON\n".to_owned(),
+            Command::Stop(t0) => format!("STOP {}\n", t0.0),
+            Command::Abandon(Some(t0)) => format!("ABANDON {}\n", t0.0),
+            Command::Abandon(None) => "ABANDON\n".to_owned(),
         };
         if stdin.write_all(line.as_bytes()).is_err() {
             // The child is gone; its listener says so.
@@ -195,7 +196,7 @@ pub(crate) async fn serve<P: Protocol>(
     while left > 0 {
         tokio::select! {
             command = commands.recv() => {
-                let command = command.unwrap_or(Command::Abandon);
+                let command = command.unwrap_or(Command::Abandon(None));
                 if let Command::Go(t0) = command {
                     tick.set(t0 + Nanos(1_000_000_000));
                 }
@@ -239,10 +240,11 @@ fn read_commands() -> mpsc::UnboundedReceiver<Command> {
     let (sender, commands) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            let command = match line.split_once(' ') {
-                Some(("GO", t0)) => t0.parse().map_or(Command::Abandon, |t0| Command::Go(Nanos(t0))),
-                _ if line == "STOP" => Command::Stop,
-                _ => Command::Abandon,
+            let mut words = line.split(' ');
+            let command = match (words.next(), words.next().and_then(|t0| t0.parse().ok()).map(Nanos)) {
+                (Some("GO"), Some(t0)) => Command::Go(t0),
+                (Some("STOP"), Some(t0)) => Command::Stop(t0),
+                (_, t0) => Command::Abandon(t0),
             };
             if sender.send(command).is_err() {
                 break;

@@ -54,7 +54,7 @@ pub(crate) async fn ready(crew: &mut Crew, signals: &mut Signals) -> Result<Opti
         let message = tokio::select! {
             message = crew.messages.recv() => message,
             () = signals.next() => {
-                crew.tell(Command::Abandon);
+                crew.tell(Command::Abandon(None));
                 return Ok(None);
             }
         };
@@ -66,7 +66,7 @@ pub(crate) async fn ready(crew: &mut Crew, signals: &mut Signals) -> Result<Opti
                 all.fault = all.fault.or(ready.fault);
             }
             Some(Message::Lost { worker, why }) => {
-                crew.tell(Command::Abandon);
+                crew.tell(Command::Abandon(None));
                 return Err(RunError::Internal(format!(
                     "{} {worker} was lost before the run: {why}",
                     crew.kind
@@ -134,7 +134,7 @@ impl Conductor<'_> {
                         break;
                     }
                     state.abandoned = true;
-                    crew.tell(Command::Abandon);
+                    crew.tell(Command::Abandon(Some(self.t0)));
                     over.set(self.clock.now() + LEAVE);
                 }
                 () = tick.wait() => {
@@ -181,7 +181,7 @@ impl Conductor<'_> {
     fn signal(&self, crew: &Crew, state: &mut State, over: &crate::clock::Alarm) {
         if state.interrupted {
             state.abandoned = true;
-            crew.tell(Command::Abandon);
+            crew.tell(Command::Abandon(Some(self.t0)));
             over.set(self.clock.now() + LEAVE);
             return;
         }
@@ -196,7 +196,7 @@ impl Conductor<'_> {
         if state.stopped.is_none() {
             state.stopped = Some(now.min(planned).max(self.t0));
         }
-        crew.tell(Command::Stop);
+        crew.tell(Command::Stop(self.t0));
         over.set(now.min(planned).max(self.t0) + self.plan.graceful_stop + LEAVE);
     }
 

@@ -159,13 +159,13 @@ impl Stage<'_> {
     async fn play(self, crew: &mut Crew, signals: &mut Signals) -> Result<Option<Record>, RunError> {
         let Some(connected) = ready(crew, signals).await? else { return Ok(None) };
         if connected.connected == 0 && connected.failed > 0 {
-            crew.tell(crate::engine::Command::Abandon);
+            crew.tell(crate::engine::Command::Abandon(None));
             let fault = connected.fault.unwrap_or_default();
             let target = &self.plan.record.target;
             return Err(PrepareError::new(format!("no connection to {target}: {fault}")).into());
         }
         let Some((t0, started_at)) = self.time_zero(signals).await? else {
-            crew.tell(crate::engine::Command::Abandon);
+            crew.tell(crate::engine::Command::Abandon(None));
             return Ok(None);
         };
         let header = Header {

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::hist::Histogram;
 use crate::model::{Health, LoadModel, Plan, ThresholdOutcome, ThresholdReport};
-use crate::tally::{PhaseTally, Tally};
+use crate::tally::{OpTally, PhaseTally, Tally};
 
 /// The judgement on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -106,15 +107,24 @@ fn phase_invalid(name: &str, tally: &PhaseTally) -> Vec<Invalid> {
     if starts + tally.iterations.unsent < MIN_STARTS {
         return found;
     }
-    let mut response = crate::hist::Histogram::new();
-    tally.ops.iter().for_each(|op| response.merge(&op.response_ok));
-    let limit = FLOOR_NS.max(response.quantile_ns(0.99) / 10);
+    // Late sends are an error of response times, slow turns one of service times as well. The latter are not measured
+    // against response times, which grow without bound when the slow turns themselves keep all lanes busy.
+    let p99 = |of: fn(&OpTally) -> &Histogram| {
+        let mut times = Histogram::new();
+        tally.ops.iter().for_each(|op| times.merge(of(op)));
+        times.quantile_ns(0.99)
+    };
     let late = [
-        (Clause::Lateness, "calls were sent late with a lane free", &tally.lateness),
-        (Clause::LoopTurn, "the event loop turned slowly", &tally.turn),
+        (
+            Clause::Lateness,
+            "calls were sent late with a lane free",
+            &tally.lateness,
+            p99(|op| &op.response_ok),
+        ),
+        (Clause::LoopTurn, "the event loop turned slowly", &tally.turn, p99(|op| &op.service_ok)),
     ];
-    for (clause, what, histogram) in late {
-        let p99 = histogram.quantile_ns(0.99);
+    for (clause, what, histogram, times) in late {
+        let (p99, limit) = (histogram.quantile_ns(0.99), FLOOR_NS.max(times / 10));
         if p99 > limit {
             let why = format!("phase {name}: {what}: p99 {:.2} ms, limit {:.2} ms", ms(p99), ms(limit));
             found.push(Invalid { clause, why });

@@ -5,6 +5,7 @@
 //! that tests drive the real engine through hours in milliseconds.
 
 mod alarm;
+mod run_queue;
 mod timerfd;
 mod turn;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use alarm::Alarm;
 use alarm::Alarms;
+pub(crate) use run_queue::RunQueue;
 use timerfd::TimerFd;
 #[cfg(test)]
 pub(crate) use turn::advance_when_idle;

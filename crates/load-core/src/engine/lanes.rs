@@ -78,7 +78,7 @@ impl<P: Protocol> Lanes<P> {
                     None => break,
                 },
                 Some(ended) = self.tasks.join_next() => ended.map_err(bug)?,
-                _ = commands.wait_for(|command| matches!(command, Command::Stop | Command::Abandon)) => {
+                _ = commands.wait_for(|command| *command == Command::Abandon(None)) => {
                     return Ok(None);
                 }
             }
@@ -120,8 +120,8 @@ impl<P: Protocol> Lanes<P> {
         }
         loop {
             let told = |command: &Command| match command {
-                Command::Stop => !stopping,
-                Command::Abandon => true,
+                Command::Stop(_) => !stopping,
+                Command::Abandon(_) => true,
                 Command::Prepare | Command::Go(_) => false,
             };
             tokio::select! {
@@ -132,9 +132,12 @@ impl<P: Protocol> Lanes<P> {
                 },
                 command = commands.wait_for(told) => {
                     // The sender is gone only when the run is given up.
-                    let command = command.map_or(Command::Abandon, |command| *command);
+                    let command = command.map_or(Command::Abandon(None), |command| *command);
                     let now = clock.now().min(end);
-                    return Ok(if command == Command::Stop { Ending::Stop(now) } else { Ending::Abandon });
+                    return Ok(match command {
+                        Command::Stop(_) => Ending::Stop(now),
+                        _ => Ending::Abandon,
+                    });
                 }
                 () = over.wait() => return Ok(Ending::Stop(end)),
                 () = grow.wait() => {

@@ -125,7 +125,7 @@ fn args(line: &str) -> LoadArgs {
     LoadArgs::from_arg_matches(&matches.unwrap()).unwrap()
 }
 
-/// Runs one worker in virtual time; `command` is told at its instant.
+/// Runs one worker in virtual time; `command` is told at its instant, or in place of `Go` when that has come.
 fn play(line: &str, protocol: Scripted, command: Option<(i64, Command)>) -> (RunFile, Arc<Scripted>) {
     let protocol = Arc::new(protocol);
     let plan = Arc::new(build(&args(line), Context::of(&*protocol)).unwrap());
@@ -158,7 +158,8 @@ fn play(line: &str, protocol: Scripted, command: Option<(i64, Command)>) -> (Run
     clock::advance_when_idle(&clock);
     runtime.block_on(async move {
         let teller = clock.clone();
-        tell.send_replace(Command::Go(Nanos(0)));
+        let early = command.filter(|(at, _)| *at == 0).map(|(_, command)| command);
+        tell.send_replace(early.unwrap_or(Command::Go(Nanos(0))));
         tokio::task::spawn_local(async move {
             if let Some((at, command)) = command {
                 teller.sleep_until(Nanos(at)).await;
@@ -169,7 +170,7 @@ fn play(line: &str, protocol: Scripted, command: Option<(i64, Command)>) -> (Run
         run(job, clock, commands, sender).await.unwrap();
     });
     let mut collector = Collector::new(header);
-    let mut end = End::default();
+    let mut end = None;
     while let Ok(message) = messages.try_recv() {
         match message {
             Message::Entry(bytes) => match decode(&bytes) {
@@ -179,11 +180,12 @@ fn play(line: &str, protocol: Scripted, command: Option<(i64, Command)>) -> (Run
             Message::Done { end_ns, .. } => {
                 let planned = command.map_or(plan.duration.0, |(at, _)| at.min(plan.duration.0));
                 let stop_ns = if plan.record.requests.is_some() { planned.min(end_ns) } else { planned };
-                end = End { stop_ns, end_ns };
+                end = Some(End { stop_ns, end_ns });
             }
             Message::Ready(_) | Message::Lost { .. } => {}
         }
     }
+    let end = end.expect("a worker says when it is done");
     let record: Record = collector.finish(Footer { end, ..Footer::default() });
     assert_eq!(laws::violations(&plan.record, &record.data, end), Vec::<String>::new());
     (record.judge(&plan.thresholds), protocol)
@@ -270,12 +272,25 @@ fn closed_users_of_a_dead_target_neither_spin_nor_fall_silent() {
 #[test]
 fn a_stop_lets_calls_in_flight_end_and_a_second_one_abandons_them() {
     let script = || Scripted { service_ns: 3 * SECOND, ..Scripted::quick() };
-    let (run, _) = play("-u 4 -d 60s", script(), Some((4 * SECOND, Command::Stop)));
+    let (run, _) = play("-u 4 -d 60s", script(), Some((4 * SECOND, Command::Stop(Nanos(0)))));
     assert_eq!((run.ledger.calls.ok, run.ledger.calls.abandoned, run.end.end_ns / SECOND), (8, 0, 6));
-    let (run, _) = play("-u 4 -d 60s", script(), Some((4 * SECOND, Command::Abandon)));
+    let (run, _) = play("-u 4 -d 60s", script(), Some((4 * SECOND, Command::Abandon(Some(Nanos(0))))));
     assert_eq!((run.ledger.calls.ok, run.ledger.calls.abandoned, run.end.end_ns / SECOND), (4, 4, 4));
     let (run, _) = play("-u 4 -d 4s --graceful-stop 1s", script(), None);
     assert_eq!((run.ledger.calls.ok, run.ledger.calls.abandoned, run.end.end_ns / SECOND), (4, 4, 5));
+}
+
+/// A worker that was slow to look sees only the last of two words.
+#[test]
+fn a_stop_that_overtakes_go_ends_a_run_that_has_begun() {
+    for command in [Command::Stop(Nanos(0)), Command::Abandon(Some(Nanos(0)))] {
+        let (run, _) = play("-r 100 -d 60s", Scripted::quick(), Some((0, command)));
+        assert_eq!(
+            (run.ledger.calls.scheduled, run.end.end_ns, run.timeseries.points.len()),
+            (0, 0, 0),
+            "{command:?}"
+        );
+    }
 }
 
 #[test]
@@ -334,7 +349,7 @@ fn a_condition_that_never_holds_fails_the_iteration_and_no_call() {
 
 #[test]
 fn a_stop_abandons_the_iterations_that_wait_to_call_again() {
-    for command in [Command::Stop, Command::Abandon] {
+    for command in [Command::Stop(Nanos(0)), Command::Abandon(Some(Nanos(0)))] {
         let (run, _) = play("-u 4 -d 60s", polling(u64::MAX, 1_000), Some((1_050 * MS, command)));
         let phase = &run.data.phases[1];
         assert_eq!((phase.iterations.abandoned, phase.iterations.ok), (4, 0), "{command:?}");

@@ -42,17 +42,28 @@ pub struct Job<P: Protocol> {
     pub segment: Segment,
 }
 
-/// What workers are told.
+/// What workers are told. Only the last word may reach them, so it says all that the words before it said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Connect, and wait.
     Prepare,
     /// Time zero is at this instant.
     Go(Nanos),
-    /// Begin nothing new, let calls in flight end.
-    Stop,
-    /// Leave at once.
-    Abandon,
+    /// Begin nothing new, let calls in flight end. Time zero is at this instant.
+    Stop(Nanos),
+    /// Leave at once. Time zero is at this instant, if there was one.
+    Abandon(Option<Nanos>),
+}
+
+impl Command {
+    /// Time zero, when there is one.
+    pub fn t0(self) -> Option<Nanos> {
+        match self {
+            Self::Prepare => None,
+            Self::Go(t0) | Self::Stop(t0) => Some(t0),
+            Self::Abandon(t0) => t0,
+        }
+    }
 }
 
 /// What a worker says.
@@ -199,7 +210,7 @@ pub(super) async fn run<P: Protocol>(
     let Some(ready) = lanes.connect(&mut commands).await? else { return Ok(()) };
     worker.say(Message::Ready(ready));
     let told = commands.wait_for(|command| *command != Command::Prepare).await.map(|command| *command);
-    let Ok(Command::Go(t0)) = told else { return Ok(()) };
+    let Some(t0) = told.ok().and_then(Command::t0) else { return Ok(()) };
     worker.begin(t0);
     let pacer = spawn_local(Rc::clone(&worker).pace());
     let reporter = spawn_local(Rc::clone(&worker).report());

@@ -1,15 +1,27 @@
 //! Had the worker idle time left? Read from the scheduler's account of the thread.
 
-use crate::clock::{Nanos, monotonic};
+use crate::clock::{Nanos, RunQueue, monotonic};
 
 /// A worker without at least this share of idle time in an interval was the limit in it.
 const MIN_IDLE: f64 = 0.02;
 
 /// The thread's use of the CPU since the last look.
 pub struct Busy {
+    queue: RunQueue,
+    last: Look,
+}
+
+#[derive(Clone, Copy)]
+struct Look {
     at: Nanos,
     ran_ns: u64,
     waited_ns: u64,
+}
+
+impl Look {
+    fn at(queue: &RunQueue) -> Self {
+        Self { at: monotonic(), ran_ns: thread_cpu_ns(), waited_ns: queue.waited_ns() }
+    }
 }
 
 /// One interval of a thread.
@@ -24,16 +36,17 @@ pub struct Interval {
 impl Busy {
     /// Begins now, for the calling thread.
     pub fn start() -> Self {
-        Self { at: monotonic(), ran_ns: thread_cpu_ns(), waited_ns: run_queue_ns().unwrap_or(0) }
+        let queue = RunQueue::open();
+        Self { last: Look::at(&queue), queue }
     }
 
     /// The interval since the last call.
     pub fn lap(&mut self) -> Interval {
-        let (before, now) = (self.at, Self::start());
-        let wall = now.at.since(before) as f64;
-        let ran = now.ran_ns.saturating_sub(self.ran_ns);
-        let run_queue_ns = now.waited_ns.saturating_sub(self.waited_ns);
-        *self = now;
+        let now = Look::at(&self.queue);
+        let before = std::mem::replace(&mut self.last, now);
+        let wall = now.at.since(before.at) as f64;
+        let ran = now.ran_ns.saturating_sub(before.ran_ns);
+        let run_queue_ns = now.waited_ns.saturating_sub(before.waited_ns);
         Interval { busy: (ran + run_queue_ns) as f64 > wall * (1.0 - MIN_IDLE), run_queue_ns }
     }
 }
@@ -42,12 +55,6 @@ impl Busy {
 fn thread_cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     (time.tv_sec * 1_000_000_000 + time.tv_nsec).unsigned_abs()
-}
-
-/// Time that the calling thread waited for a CPU, ns: the second field of `/proc/thread-self/schedstat`.
-fn run_queue_ns() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
