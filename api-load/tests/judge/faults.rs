@@ -1,15 +1,32 @@
 //! What happens when the target is gone, was never there, or is somebody else?
 
+use std::path::Path;
+
 use load_report::fault::FaultKind;
-use target_server::{Config, Server};
+use target_server::{Config, Server, TlsFiles};
 
 use crate::support::{Tool, alone, pass, server, url};
 
+/// A server whose certificate nobody has vouched for.
+fn stranger(dir: &Path) -> Server {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let files = TlsFiles { cert: dir.join("cert.pem"), key: dir.join("key.pem") };
+    std::fs::write(&files.cert, cert.pem()).unwrap();
+    std::fs::write(&files.key, signing_key.serialize_pem()).unwrap();
+    let https = Some((([127, 0, 0, 1], 0).into(), files));
+    Server::start(Config { http: None, https, ..Config::default() }).unwrap()
+}
+
 #[test]
-fn a_target_that_was_never_there_is_one_line_and_114_within_5_s() {
+fn a_target_that_cannot_be_used_is_one_line_and_114_within_5_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let stranger = stranger(dir.path());
+    let untrusted = format!("https://localhost:{}/", stranger.https_addr().unwrap().port());
     for (target, expected) in [
         ("http://127.0.0.1:1/", "connection refused"),
         ("http://no-such-host.invalid/", "cannot resolve no-such-host.invalid"),
+        (&untrusted, "certificate"),
     ] {
         let (tool, began) = (Tool::new(), target_server::now_ns());
         let left = tool.run(target, "-r 10 -d 1s --quiet");
