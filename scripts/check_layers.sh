@@ -10,8 +10,9 @@ allowed() { # crate
     load-core | aggregate) echo load-report load-suite ;;
     protocol-proof) echo load-core load-report ;;
     target-server) echo load-wire ;;
-    api-load | ws-load | db-load) echo load-core load-report load-suite ;;
-    dwcp-load | grpc-load) echo load-core load-report load-suite load-wire ;;
+    load-net) echo load-core load-report load-suite ;;
+    api-load | ws-load | db-load) echo load-core load-net load-report load-suite ;;
+    dwcp-load | grpc-load) echo load-core load-net load-report load-suite load-wire ;;
     *) return 1 ;;
   esac
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use load_net::args::{HeaderArgs, TlsArgs};
 use load_suite::units;
 
 use crate::expect::StatusRange;
@@ -16,15 +17,12 @@ pub struct ApiArgs {
         value_name = "URL",
         env = "API_URL",
         hide_env_values = true,
-        help_heading = "HTTP"
+        help_heading = "Target"
     )]
     pub url: Option<String>,
     /// Method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD", help_heading = "HTTP")]
     pub method: Option<String>,
-    /// A header, as 'Name: value'; repeatable. {{...}} works as in --url.
-    #[arg(short = 'H', long = "header", value_name = "HEADER", help_heading = "HTTP")]
-    pub headers: Vec<String>,
     /// Body of the request; {{...}} works as in --url.
     #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
     pub body: Option<String>,
@@ -37,22 +35,13 @@ pub struct ApiArgs {
     /// Text that the body of a good answer contains.
     #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
     pub expect_text: Option<String>,
-    /// Bearer token; better from the environment or with --token-file, where no process list shows it.
-    #[arg(long, value_name = "TOKEN", env = "API_TOKEN", hide_env_values = true, help_heading = "HTTP")]
-    pub token: Option<String>,
-    /// Bearer token, from a file; wins over --token.
-    #[arg(long, value_name = "FILE", help_heading = "HTTP")]
-    pub token_file: Option<PathBuf>,
-    /// Trust the certificates in this PEM file too.
-    #[arg(long, value_name = "FILE", help_heading = "HTTP")]
-    pub cacert: Option<PathBuf>,
-    /// Do not verify the server's certificate.
-    #[arg(long, help_heading = "HTTP")]
-    pub insecure: bool,
-    /// User-Agent header [default: quintet-api-load/VERSION].
-    #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
-    pub user_agent: Option<String>,
     /// Largest body of an answer, in bytes; a larger one is a fault [default: 1 GiB].
     #[arg(long, value_name = "BYTES", value_parser = units::count, help_heading = "HTTP")]
     pub max_body: Option<u64>,
+    /// Headers and who is asking; {{...}} works in headers as in --url.
+    #[command(flatten)]
+    pub headers: HeaderArgs,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }

@@ -3,30 +3,15 @@
 //! | question | module |
 //! |---|---|
 //! | Which flags are there? | [`args`] |
-//! | What does a URL say? | [`url`] |
-//! | What is sent? | [`request`] |
-//! | Where does an answer end? | [`codec`], [`chunks`] |
 //! | What must an answer be? | [`expect`], [`search`] |
-//! | Is the target there? | [`reach`] |
-//! | Whom is trusted? | [`tls`] |
-//! | How do bytes pass? | [`connection`] |
-//! | How does one call go? | [`session`] |
-//! | What must not be shown? | [`redact`] |
 //! | What does the engine get? | [`protocol`] |
+//!
+//! How the target is reached and how a call goes over a connection is in `load-net`.
 
 pub mod args;
-pub mod chunks;
-pub mod codec;
-pub mod connection;
 pub mod expect;
 pub mod protocol;
-pub mod reach;
-pub mod redact;
-pub mod request;
 pub mod search;
-pub mod session;
-pub mod tls;
-pub mod url;
 
 pub use protocol::Api;
 

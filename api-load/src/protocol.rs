@@ -1,30 +1,23 @@
 //! What does the engine get? The protocol of the trait: flags in, one compiled request, faults told apart.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::Path;
-
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
+use load_net::args::{read, wrong};
+use load_net::connection::{Connection, Tls};
+use load_net::http::{self, Exchanged, Parts, Request};
+use load_net::reach::Target;
+use load_net::redact::{self, Collector};
+use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_suite::template::Template;
-use rustls::pki_types::ServerName;
-use serde::{Deserialize, Serialize};
 
 use crate::args::ApiArgs;
-use crate::connection::{Connection, NoConnection, Tls};
 use crate::expect::{Expect, Statuses};
-use crate::redact::{self, Collector};
-use crate::request::{Parts, Request};
-use crate::search::Needle;
-use crate::session::{Exchanged, Session};
-use crate::url::Url;
-use crate::{reach, tls};
+use crate::search::{Needle, Search};
 
 /// Largest body of an answer unless `--max-body` says otherwise.
 const MAX_BODY: u64 = 1 << 30;
+const AGENT: &str = concat!("quintet-api-load/", env!("CARGO_PKG_VERSION"));
 
 /// HTTP/1.1.
 pub struct Api {
@@ -34,7 +27,8 @@ pub struct Api {
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
     tls: Option<Tls>,
-    insecure: bool,
+    /// Whether certificates are verified, for the record.
+    verified: Option<&'static str>,
     max_body: u64,
     tasks: Vec<Task<Step>>,
 }
@@ -48,11 +42,10 @@ pub struct Step {
     pub expect: Expect,
 }
 
-/// Where connections go.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Target {
-    /// The addresses that accepted a connection; links take them in turn.
-    pub addresses: Vec<SocketAddr>,
+/// One lane's connection, and what looks at the answers on it.
+pub struct Session {
+    http: http::Session,
+    search: Search,
 }
 
 impl Protocol for Api {
@@ -68,10 +61,10 @@ impl Protocol for Api {
             UsageError::new("no target: give --url http://HOST[:PORT]/PATH, or set API_URL")
         })?;
         Template::parse(text).map_err(|error| wrong("--url", error))?;
-        let url = Url::parse(text).map_err(|error| wrong("--url", error))?;
+        let url = Url::parse(text, Schemes::HTTP).map_err(|error| wrong("--url", error))?;
         let body = body(&args)?;
         let method = method(&args, body.is_some())?;
-        let headers = headers(&args, &url)?;
+        let headers = args.headers.headers(&url, AGENT)?;
         let parts = Parts { method: &method, target: &url.target, headers: &headers, body: body.as_deref() };
         let request = Request::new(&parts).map_err(|error| wrong("request", error))?;
         let text = args.expect_text.as_deref().and_then(Needle::new);
@@ -79,10 +72,10 @@ impl Protocol for Api {
             return Err(UsageError::new("--expect-text: the answer to HEAD has no body; use --method GET"));
         }
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
-        let tls = if url.https { Some(tls_of(&args, &url)?) } else { None };
+        let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let tasks = vec![Task { weight: 1, steps: vec![TaskStep::new(0, Step { request, expect })] }];
-        let (insecure, max_body) = (args.insecure, args.max_body.unwrap_or(MAX_BODY));
-        Ok(Self { url, method, headers, body, tls, insecure, max_body, tasks })
+        let (verified, max_body) = (args.tls.describe(&url), args.max_body.unwrap_or(MAX_BODY));
+        Ok(Self { url, method, headers, body, tls, verified, max_body, tasks })
     }
 
     fn label(&self) -> String {
@@ -99,7 +92,7 @@ impl Protocol for Api {
             "body_bytes": self.body.as_ref().map(Vec::len),
             "expect_status": expect.statuses.to_string(),
             "expect_text": expect.text.as_ref().map(Needle::text),
-            "tls": self.tls.as_ref().map(|_| if self.insecure { "NOT VERIFIED (--insecure)" } else { "verified" }),
+            "tls": self.verified,
             "max_body": self.max_body,
         })
     }
@@ -131,8 +124,7 @@ impl Protocol for Api {
     }
 
     async fn prepare(&self, _control: &mut Control) -> Result<Target, PrepareError> {
-        let addresses = reach::addresses(self.url.host.clone(), self.url.port, self.tls.clone()).await?;
-        Ok(Target { addresses })
+        Target::find(&self.url, self.tls.clone()).await
     }
 
     async fn connect(
@@ -141,24 +133,11 @@ impl Protocol for Api {
         link: LinkId,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
-        let turn = link.index % (target.addresses.len() as u64).max(1);
-        let Some(&address) = target.addresses.get(turn as usize) else {
-            return Err(Fault::fatal(FaultKind::Dns));
-        };
-        Connection::open(address, self.tls.as_ref()).await.map_err(|error| match error {
-            NoConnection::Tcp(error) => {
-                probe.note(format_args!("{address}: {error}"));
-                Fault::io(&error)
-            }
-            NoConnection::Tls(error) => {
-                probe.note(format_args!("{address}: {}", tls::explain(&error)));
-                Fault::fatal(FaultKind::Tls)
-            }
-        })
+        target.connect(link, self.tls.as_ref(), probe).await
     }
 
     async fn open(&self, link: Connection, _vu: &Vu) -> Result<Session, Fault> {
-        Ok(Session::new(link, self.max_body))
+        Ok(Session { http: http::Session::new(link, self.max_body), search: Search::default() })
     }
 
     #[inline]
@@ -169,24 +148,36 @@ impl Protocol for Api {
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        let exchanged = session.exchange(step, &vu.scope).await;
-        judge(exchanged, &step.expect, probe)
+        let Session { http, search } = session;
+        search.begin();
+        let needle = step.expect.text.as_ref();
+        let look = |piece: &[u8]| {
+            if let Some(needle) = needle {
+                search.feed(piece, needle);
+            }
+        };
+        let exchanged = http.exchange(&step.request, &vu.scope, look).await;
+        judge(exchanged, search.found(), &step.expect, probe)
     }
 
     async fn idle(&self, session: &mut Session, probe: &mut Probe<'_>) -> Fault {
-        session.unasked().await.fault(probe)
+        session.http.unasked().await.fault(probe)
     }
 
     async fn close(&self, session: Session) {
-        session.close().await;
+        session.http.close().await;
     }
 }
 
 /// Was the answer what it had to be?
 #[inline]
-fn judge(exchanged: Exchanged, expect: &Expect, probe: &mut Probe<'_>) -> Result<Outcome, Fault> {
-    let Exchanged { result, sent, received, found } = exchanged;
-    let sent = u32::try_from(sent).unwrap_or(u32::MAX);
+fn judge(
+    exchanged: Exchanged,
+    found: bool,
+    expect: &Expect,
+    probe: &mut Probe<'_>,
+) -> Result<Outcome, Fault> {
+    let Exchanged { result, sent, received } = exchanged;
     let answer = match result {
         Ok(answer) => answer,
         Err(failure) => return Err(failure.fault(probe).after(sent, received)),
@@ -196,20 +187,12 @@ fn judge(exchanged: Exchanged, expect: &Expect, probe: &mut Probe<'_>) -> Result
     if !unexpected && (found || expect.text.is_none()) {
         return Ok(Outcome { sent, received, ends_session, ..Outcome::default() });
     }
-    let fault = if unexpected { refused(answer.status, expect, probe) } else { lacking(expect, probe) };
+    let fault = if unexpected {
+        http::refused(answer.status, &expect.statuses, probe)
+    } else {
+        lacking(expect, probe)
+    };
     Err(Fault { ends_session, ..fault }.after(sent, received))
-}
-
-#[cold]
-fn refused(status: u16, expect: &Expect, probe: &mut Probe<'_>) -> Fault {
-    let known = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    probe.note(format_args!(
-        "status {status} {}, expected {}",
-        known.unwrap_or("(no name)"),
-        expect.statuses
-    ));
-    let kind = if status == 429 { FaultKind::RateLimited } else { FaultKind::Rejected };
-    Fault::answered(kind, status)
 }
 
 #[cold]
@@ -219,14 +202,6 @@ fn lacking(expect: &Expect, probe: &mut Probe<'_>) -> Fault {
         expect.text.as_ref().map(Needle::text).unwrap_or_default()
     ));
     Fault::answered(FaultKind::Wrong, 0)
-}
-
-fn wrong(flag: &str, why: impl std::fmt::Display) -> UsageError {
-    UsageError::new(format!("{flag}: {why}"))
-}
-
-fn read(flag: &str, file: &Path) -> Result<Vec<u8>, UsageError> {
-    fs::read(file).map_err(|error| wrong(&format!("{flag} {}", file.display()), error))
 }
 
 fn body(args: &ApiArgs) -> Result<Option<Vec<u8>>, UsageError> {
@@ -239,76 +214,8 @@ fn body(args: &ApiArgs) -> Result<Option<Vec<u8>>, UsageError> {
 
 fn method(args: &ApiArgs, has_body: bool) -> Result<String, UsageError> {
     let method = args.method.as_deref().unwrap_or(if has_body { "POST" } else { "GET" });
-    if method == "CONNECT" || http::Method::from_bytes(method.as_bytes()).is_err() {
+    if method == "CONNECT" || ::http::Method::from_bytes(method.as_bytes()).is_err() {
         return Err(wrong("--method", format!("{method:?}; expected a method like GET or POST")));
     }
     Ok(method.to_owned())
-}
-
-fn tls_of(args: &ApiArgs, url: &Url) -> Result<Tls, UsageError> {
-    let name = match url.ip() {
-        Some(ip) => ServerName::from(ip),
-        None => ServerName::try_from(url.host.clone()).map_err(|error| wrong("--url", error))?,
-    };
-    Ok(Tls { config: tls::client_config(args.cacert.as_deref(), args.insecure)?, name })
-}
-
-/// The headers to send: the user's, and ours where the user has none of the same name.
-fn headers(args: &ApiArgs, url: &Url) -> Result<Vec<(String, String)>, UsageError> {
-    let given = args.headers.iter().map(|line| header(line)).collect::<Result<Vec<_>, _>>()?;
-    let agent = args
-        .user_agent
-        .clone()
-        .unwrap_or_else(|| concat!("quintet-api-load/", env!("CARGO_PKG_VERSION")).into());
-    let mut ours = vec![("Host", url.authority.clone()), ("User-Agent", agent)];
-    if let Some(token) = token(args)? {
-        ours.push(("Authorization", format!("Bearer {token}")));
-    } else if let Some((user, password)) = url.credentials() {
-        ours.push((
-            "Authorization",
-            format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))),
-        ));
-    }
-    let mut all = Vec::new();
-    for (name, value) in ours {
-        if !given.iter().any(|(theirs, _)| theirs.eq_ignore_ascii_case(name)) {
-            all.push(checked(name, &value)?);
-        }
-    }
-    all.extend(given);
-    Ok(all)
-}
-
-fn header(line: &str) -> Result<(String, String), UsageError> {
-    // Without the line itself, which may hold a secret.
-    let (name, value) =
-        line.split_once(':').ok_or_else(|| wrong("--header", "no colon; expected 'Name: value'"))?;
-    if ["content-length", "transfer-encoding"].iter().any(|ours| name.trim().eq_ignore_ascii_case(ours)) {
-        return Err(wrong("--header", format!("{} follows from the body; leave it out", name.trim())));
-    }
-    checked(name.trim(), value.trim())
-}
-
-fn checked(name: &str, value: &str) -> Result<(String, String), UsageError> {
-    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(wrong("--header", format!("{name:?} is not a header name; expected 'Name: value'")));
-    }
-    if http::HeaderValue::from_bytes(value.as_bytes()).is_err() {
-        return Err(wrong(
-            "--header",
-            format!("the value of {name} has a line break or a control character"),
-        ));
-    }
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-fn token(args: &ApiArgs) -> Result<Option<String>, UsageError> {
-    let Some(file) = &args.token_file else {
-        return Ok(args.token.clone().filter(|token| !token.is_empty()));
-    };
-    let text = String::from_utf8(read("--token-file", file)?).unwrap_or_default();
-    match text.trim() {
-        "" => Err(wrong(&format!("--token-file {}", file.display()), "expected a token as text")),
-        token => Ok(Some(token.to_owned())),
-    }
 }

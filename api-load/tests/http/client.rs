@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use api_load::Api;
 use api_load::args::ApiArgs;
-use api_load::protocol::Target;
-use api_load::session::Session;
+use api_load::protocol::Session;
 use clap::Parser;
 use load_core::clock::Nanos;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol as _, Vu};
 use load_core::record::Observer;
+use load_net::reach::Target;
 use target_server::{Config, Report, Script, Server};
 
 /// A test that hangs fails instead.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use api_load::connection::Connection;
 use load_core::protocol::{Control, Protocol as _};
+use load_net::connection::Connection;
 use load_report::fault::FaultKind;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use target_server::{Config, Script, Server, TlsFiles};
@@ -134,8 +134,9 @@ fn sessions_are_resumed() {
             Client::new(&["--url", &secure.url("localhost", "/"), "--cacert", &secure.ca()]).await;
         // The tickets come with the first answer.
         client.call().await.unwrap();
-        let tls = api_load::connection::Tls {
-            config: api_load::tls::client_config(Some(&ca(secure.dir.path())), false).unwrap(),
+        let tls = load_net::connection::Tls {
+            config: load_net::tls::client_config(Some(&ca(secure.dir.path())), false, &[b"http/1.1"])
+                .unwrap(),
             name: "localhost".try_into().unwrap(),
         };
         let address = secure.server.https_addr().unwrap();

@@ -2,7 +2,7 @@
 
 use load_report::fault::FaultKind;
 
-use crate::codec::{Broken, MAX_HEAD};
+use crate::http::codec::{Broken, MAX_HEAD};
 
 /// The place in a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

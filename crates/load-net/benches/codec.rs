@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use api_load::codec::{Codec, Progress};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use load_net::http::codec::{Codec, Progress};
 
 const SMALL: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx/1.26.3\r\nDate: Mon, 21 Sep 2026 02:55:00 GMT\r\n\
     Content-Type: application/octet-stream\r\nContent-Length: 12\r\nConnection: keep-alive\r\n\r\nhello world\n";

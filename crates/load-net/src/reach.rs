@@ -10,10 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use load_core::error::PrepareError;
+use load_core::protocol::{Fault, LinkId, Probe};
+use load_report::fault::FaultKind;
 use rustls::ClientConnection;
+use serde::{Deserialize, Serialize};
 
-use crate::connection::Tls;
+use crate::connection::{Connection, NoConnection, Tls};
 use crate::tls;
+use crate::url::Url;
 
 /// For the name and for the connection together; a command that cannot start says so within 5 s.
 const LIMIT: Duration = Duration::from_millis(4_500);
@@ -21,6 +25,49 @@ const LIMIT: Duration = Duration::from_millis(4_500);
 const STEP: Duration = Duration::from_secs(4);
 /// Addresses of a name that are tried and used.
 const MOST_ADDRESSES: usize = 16;
+
+/// Where connections go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The addresses that accepted a connection; links take them in turn.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Target {
+    /// Finds out where `url` is and that it accepts connections, and TLS where that is asked for.
+    ///
+    /// # Errors
+    /// No address does: why, in one line.
+    pub async fn find(url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
+        Ok(Self { addresses: addresses(url.host.clone(), url.port, tls).await? })
+    }
+
+    /// Opens `link`'s connection, without a limit of time.
+    ///
+    /// # Errors
+    /// The fault that ended the attempt; what happened is said to `probe`.
+    pub async fn connect(
+        &self,
+        link: LinkId,
+        tls: Option<&Tls>,
+        probe: &mut Probe<'_>,
+    ) -> Result<Connection, Fault> {
+        let turn = link.index % (self.addresses.len() as u64).max(1);
+        let Some(&address) = self.addresses.get(turn as usize) else {
+            return Err(Fault::fatal(FaultKind::Dns));
+        };
+        Connection::open(address, tls).await.map_err(|error| match error {
+            NoConnection::Tcp(error) => {
+                probe.note(format_args!("{address}: {error}"));
+                Fault::io(&error)
+            }
+            NoConnection::Tls(error) => {
+                probe.note(format_args!("{address}: {}", tls::explain(&error)));
+                Fault::fatal(FaultKind::Tls)
+            }
+        })
+    }
+}
 
 /// The addresses of `host` that accept connections, and TLS where that is asked for.
 ///

@@ -11,11 +11,16 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// The configuration of all connections of a process; sessions are resumed.
+/// The configuration of all connections of a process; sessions are resumed. `protocols` are offered by ALPN
+/// (RFC 7301).
 ///
 /// # Errors
 /// A certificate file that is not one.
-pub fn client_config(cacert: Option<&Path>, insecure: bool) -> Result<Arc<ClientConfig>, UsageError> {
+pub fn client_config(
+    cacert: Option<&Path>,
+    insecure: bool,
+    protocols: &[&[u8]],
+) -> Result<Arc<ClientConfig>, UsageError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -26,7 +31,7 @@ pub fn client_config(cacert: Option<&Path>, insecure: bool) -> Result<Arc<Client
     } else {
         builder.with_root_certificates(roots(cacert)?).with_no_client_auth()
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

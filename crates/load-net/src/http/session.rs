@@ -1,19 +1,19 @@
-//! How does one call go? The request is written, the answer is read to its end; nothing is kept of its body.
+//! How does one call go? The request is written, the answer is read to its end; its body is passed on, not kept.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use load_core::protocol::{Fault, Probe};
 use load_report::fault::FaultKind;
 use load_suite::template::Scope;
+use tokio::io::AsyncWrite as _;
 
-use crate::codec::{Answer, Broken, Codec, Progress};
 use crate::connection::Connection;
-use crate::protocol::Step;
-use crate::request::Buffers;
-use crate::search::{Needle, Search};
+use crate::http::codec::{Answer, Broken, Codec, Progress};
+use crate::http::request::{Buffers, Request};
 use crate::tls;
 
 /// Room for one read. One for all sessions of a thread: it stays in the cache, and 10,000 idle sessions need none.
@@ -31,63 +31,56 @@ thread_local! {
 pub struct Session {
     connection: Connection,
     codec: Codec,
-    search: Search,
     buffers: Buffers,
 }
 
 /// How a call ended.
-pub(crate) struct Exchanged {
+pub struct Exchanged {
     /// The end of the answer.
-    pub(crate) result: Result<Answer, Failure>,
+    pub result: Result<Answer, Failure>,
     /// Bytes of the request that were sent.
-    pub(crate) sent: usize,
+    pub sent: u32,
     /// Bytes of the answer that came.
-    pub(crate) received: u64,
-    /// The text that was looked for is in it.
-    pub(crate) found: bool,
+    pub received: u64,
 }
 
 /// Why there is no answer.
-pub(crate) enum Failure {
+pub enum Failure {
+    /// The connection failed.
     Io(io::Error),
+    /// What came is no answer; with a sample of it.
     Broken(Broken, String),
 }
 
 impl Session {
-    pub(crate) fn new(connection: Connection, max_body: u64) -> Self {
-        Self {
-            connection,
-            codec: Codec::new(max_body),
-            search: Search::default(),
-            buffers: Buffers::default(),
-        }
+    /// A session on `connection`; an answer whose body is larger than `max_body` bytes is a fault.
+    pub fn new(connection: Connection, max_body: u64) -> Self {
+        Self { connection, codec: Codec::new(max_body), buffers: Buffers::default() }
     }
 
-    /// Makes one call.
+    /// Makes one call. The body of the answer goes to `body`, piece by piece as it comes.
     #[inline]
-    pub(crate) async fn exchange(&mut self, step: &Step, scope: &Scope) -> Exchanged {
-        let Self { connection, codec, search, buffers } = self;
-        let request = step.request.bytes(scope, buffers);
-        codec.begin(!step.request.head_only);
-        search.begin();
-        let needle = step.expect.text.as_ref();
+    pub async fn exchange(&mut self, call: &Request, scope: &Scope, body: impl FnMut(&[u8])) -> Exchanged {
+        let Self { connection, codec, buffers } = self;
+        let request = call.bytes(scope, buffers);
+        codec.begin(!call.head_only);
         let mut exchange =
-            Exchange { connection, codec, search, needle, request, sent: 0, flushed: false, received: 0 };
+            Exchange { connection, codec, body, request, sent: 0, flushed: false, received: 0 };
         let mut result = poll_fn(|context| exchange.poll(context)).await;
         let Exchange { sent, received, .. } = exchange;
         if let Ok(answer) = &mut result {
             // An answer to half a request leaves the other half in the way of the next one.
-            answer.keep_alive &= sent == request.len() && !step.request.closes;
+            answer.keep_alive &= sent == request.len() && !call.closes;
         }
-        Exchanged { result, sent, received, found: search.found() }
+        Exchanged { result, sent: u32::try_from(sent).unwrap_or(u32::MAX), received }
     }
 
     /// Waits for what should not come: bytes, or the end of the connection.
-    pub(crate) async fn unasked(&mut self) -> Failure {
+    pub async fn unasked(&mut self) -> Failure {
         let connection = &mut self.connection;
         poll_fn(|context| {
             BUFFER.with_borrow_mut(|buffer| {
-                connection.poll_read(context, buffer).map(|read| match read {
+                connection.poll_some(context, buffer).map(|read| match read {
                     Ok(0) => broken(FaultKind::Closed, "the connection was closed between two calls", b""),
                     Ok(n) => broken(FaultKind::Malformed, "bytes that no request asked for", &buffer[..n]),
                     Err(error) => Failure::Io(error),
@@ -97,24 +90,24 @@ impl Session {
         .await
     }
 
-    pub(crate) async fn close(self) {
+    /// Ends the connection in good order.
+    pub async fn close(self) {
         self.connection.close().await;
     }
 }
 
 /// One call while it is under way.
-struct Exchange<'a> {
+struct Exchange<'a, B> {
     connection: &'a mut Connection,
     codec: &'a mut Codec,
-    search: &'a mut Search,
-    needle: Option<&'a Needle>,
+    body: B,
     request: &'a [u8],
     sent: usize,
     flushed: bool,
     received: u64,
 }
 
-impl Exchange<'_> {
+impl<B: FnMut(&[u8])> Exchange<'_, B> {
     #[inline]
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
         match self.poll_send(context) {
@@ -127,7 +120,7 @@ impl Exchange<'_> {
     #[inline]
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.request.len() {
-            match self.connection.poll_write(context, &self.request[self.sent..]) {
+            match Pin::new(&mut *self.connection).poll_write(context, &self.request[self.sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(n)) => self.sent += n,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -135,7 +128,7 @@ impl Exchange<'_> {
             }
         }
         if !self.flushed {
-            match self.connection.poll_flush(context) {
+            match Pin::new(&mut *self.connection).poll_flush(context) {
                 Poll::Ready(Ok(())) => self.flushed = true,
                 other => return other,
             }
@@ -147,7 +140,7 @@ impl Exchange<'_> {
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
         BUFFER.with_borrow_mut(|buffer| {
             for _ in 0..READS_A_POLL {
-                let n = match self.connection.poll_read(context, buffer) {
+                let n = match self.connection.poll_some(context, buffer) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(self.finish()),
                     Poll::Ready(Ok(n)) => n,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Io(error))),
@@ -166,13 +159,7 @@ impl Exchange<'_> {
     #[inline]
     fn take(&mut self, bytes: &[u8]) -> Option<Result<Answer, Failure>> {
         self.received += bytes.len() as u64;
-        let (search, needle) = (&mut *self.search, self.needle);
-        let progress = self.codec.feed(bytes, |piece| {
-            if let Some(needle) = needle {
-                search.feed(piece, needle);
-            }
-        });
-        match progress {
+        match self.codec.feed(bytes, &mut self.body) {
             Ok(Progress::More) => None,
             Ok(Progress::Done { answer, left_over: 0 }) => Some(Ok(answer)),
             Ok(Progress::Done { left_over, .. }) => {
@@ -204,7 +191,7 @@ impl Exchange<'_> {
 impl Failure {
     /// The fault, with a sample of what was wrong for the record.
     #[cold]
-    pub(crate) fn fault(self, probe: &mut Probe<'_>) -> Fault {
+    pub fn fault(self, probe: &mut Probe<'_>) -> Fault {
         match self {
             Self::Io(error) => {
                 probe.note(&error);

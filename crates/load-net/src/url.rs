@@ -12,11 +12,29 @@ use crate::redact;
 /// Controls are refused before; what is left to encode is not ASCII.
 const NOTHING_ELSE: &AsciiSet = CONTROLS;
 
-/// An absolute `http` or `https` URL, without its fragment.
+/// The schemes that a tool takes: without and with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schemes {
+    /// Over TCP.
+    pub plain: &'static str,
+    /// Over TLS.
+    pub secure: &'static str,
+}
+
+impl Schemes {
+    /// RFC 9110.
+    pub const HTTP: Self = Self { plain: "http", secure: "https" };
+    /// RFC 6455.
+    pub const WS: Self = Self { plain: "ws", secure: "wss" };
+}
+
+/// An absolute URL, without its fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
-    /// The scheme is `https`.
-    pub https: bool,
+    /// The scheme, in small letters.
+    pub scheme: &'static str,
+    /// The scheme is the one with TLS.
+    pub secure: bool,
     /// Name or address, without brackets.
     pub host: String,
     /// The port, given or implied.
@@ -34,13 +52,15 @@ impl Url {
     ///
     /// # Errors
     /// What is wrong and what was expected; never with the text itself, which may hold a password.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) =
-            text.split_once("://").ok_or("no scheme; expected http://HOST[:PORT]/PATH or https://...")?;
-        let https = match scheme.to_ascii_lowercase().as_str() {
-            "http" => false,
-            "https" => true,
-            other => return Err(format!("scheme {other:?}; expected http or https")),
+    pub fn parse(text: &str, schemes: Schemes) -> Result<Self, String> {
+        let Schemes { plain, secure } = schemes;
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| format!("no scheme; expected {plain}://HOST[:PORT]/PATH or {secure}://..."))?;
+        let (scheme, secure) = match scheme.to_ascii_lowercase() {
+            scheme if scheme == plain => (plain, false),
+            scheme if scheme == secure => (secure, true),
+            other => return Err(format!("scheme {other:?}; expected {plain} or {secure}")),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
@@ -49,17 +69,16 @@ impl Url {
             None => (None, authority),
         };
         let (host, port) = split_port(address)?;
-        let default = if https { 443 } else { 80 };
+        let default = if secure { 443 } else { 80 };
         let port = port.unwrap_or(default);
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let authority = if port == default { bracketed } else { format!("{bracketed}:{port}") };
-        Ok(Self { https, host, port, authority, target: target_of(target)?, userinfo })
+        Ok(Self { scheme, secure, host, port, authority, target: target_of(target)?, userinfo })
     }
 
     /// The URL without user, password and the values of parameters that look like secrets.
     pub fn label(&self) -> String {
-        let scheme = if self.https { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority, redact::target(&self.target))
+        format!("{}://{}{}", self.scheme, self.authority, redact::target(&self.target))
     }
 
     /// The address, when the host is one.
@@ -99,7 +118,7 @@ fn split_port(address: &str) -> Result<(String, Option<u16>), String> {
 
 fn checked_host(host: &str) -> Result<&str, String> {
     match host.chars().find(|c| !(c.is_ascii_alphanumeric() || "-._".contains(*c))) {
-        _ if host.is_empty() => Err("no host; expected http://HOST[:PORT]/PATH".into()),
+        _ if host.is_empty() => Err("no host; expected SCHEME://HOST[:PORT]/PATH".into()),
         Some(c) if !c.is_ascii() => Err(format!("{c:?} in the host; write the name in its xn-- form")),
         Some(c) => {
             Err(format!("{c:?} in the host; expected a name, an IPv4 address or an IPv6 address in brackets"))
@@ -130,8 +149,8 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> (bool, String, u16, String, String) {
-        let url = Url::parse(text).unwrap();
-        (url.https, url.host, url.port, url.authority, url.target)
+        let url = Url::parse(text, Schemes::HTTP).unwrap();
+        (url.secure, url.host, url.port, url.authority, url.target)
     }
 
     #[test]
@@ -145,12 +164,12 @@ mod tests {
         );
         assert_eq!(parts("http://[::1]:81?q"), (false, "::1".into(), 81, "[::1]:81".into(), "/?q".into()));
         assert_eq!(parts("http://h/{{ seq }}/ä?k={{vu}}").4, "/{{ seq }}/%C3%A4?k={{vu}}");
-        assert_eq!(Url::parse("http://[::1]/").unwrap().ip(), Some("::1".parse().unwrap()));
+        assert_eq!(Url::parse("http://[::1]/", Schemes::HTTP).unwrap().ip(), Some("::1".parse().unwrap()));
     }
 
     #[test]
     fn user_and_password_are_decoded_and_never_shown() {
-        let url = Url::parse("http://bob:p%40ss@h:1/x?token=abc&k={{seq}}").unwrap();
+        let url = Url::parse("http://bob:p%40ss@h:1/x?token=abc&k={{seq}}", Schemes::HTTP).unwrap();
         assert_eq!(url.credentials(), Some(("bob".into(), "p@ss".into())));
         assert_eq!(url.label(), "http://h:1/x?token=***&k={{seq}}");
     }
@@ -170,7 +189,7 @@ mod tests {
             ("http://h/a b", "write it as %20"),
             ("http://h/a\r\nX: y", "write it as %0D"),
         ] {
-            let error = Url::parse(text).err().unwrap();
+            let error = Url::parse(text, Schemes::HTTP).err().unwrap();
             assert!(error.contains(contains), "{text}: {error}");
         }
     }

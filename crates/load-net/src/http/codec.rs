@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use load_report::fault::FaultKind;
 
-use crate::chunks::Chunks;
+use crate::http::chunks::Chunks;
 
 /// Largest head of an answer, in bytes; also the most of chunk extensions in a line, and of trailers.
 pub const MAX_HEAD: usize = 64 * 1024;

@@ -1,0 +1,154 @@
+//! Which flags do all tools with a URL have? Headers, tokens and trust, read and checked in one place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use load_core::error::UsageError;
+use rustls::pki_types::ServerName;
+
+use crate::connection::Tls;
+use crate::tls;
+use crate::url::Url;
+
+/// Who is asking. No `Debug`: it is a secret.
+#[derive(clap::Args, Clone, Default)]
+pub struct TokenArgs {
+    /// Bearer token; better from the environment or with --token-file, where no process list shows it.
+    #[arg(long, value_name = "TOKEN", env = "API_TOKEN", hide_env_values = true, help_heading = "Target")]
+    pub token: Option<String>,
+    /// Bearer token, from a file; wins over --token.
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Headers of requests. No `Debug`: some of them are secrets.
+#[derive(clap::Args, Clone, Default)]
+pub struct HeaderArgs {
+    /// A header, as 'Name: value'; repeatable.
+    #[arg(short = 'H', long = "header", value_name = "HEADER", help_heading = "Target")]
+    pub headers: Vec<String>,
+    /// User-Agent header [default: quintet-TOOL/VERSION].
+    #[arg(long, value_name = "TEXT", help_heading = "Target")]
+    pub user_agent: Option<String>,
+    /// Who is asking.
+    #[command(flatten)]
+    pub token: TokenArgs,
+}
+
+/// Whom to trust.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct TlsArgs {
+    /// Trust the certificates in this PEM file too.
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    pub cacert: Option<PathBuf>,
+    /// Do not verify the server's certificate.
+    #[arg(long, help_heading = "Target")]
+    pub insecure: bool,
+}
+
+impl TokenArgs {
+    /// The token, if one was given.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds none.
+    pub fn bearer(&self) -> Result<Option<String>, UsageError> {
+        let Some(file) = &self.token_file else {
+            return Ok(self.token.clone().filter(|token| !token.is_empty()));
+        };
+        let text = String::from_utf8(read("--token-file", file)?).unwrap_or_default();
+        match text.trim() {
+            "" => Err(wrong(&format!("--token-file {}", file.display()), "expected a token as text")),
+            token => Ok(Some(token.to_owned())),
+        }
+    }
+}
+
+impl HeaderArgs {
+    /// The headers to send: the user's, and `Host`, `User-Agent` and `Authorization` where the user has none of the
+    /// same name. `agent` is the default of the second.
+    ///
+    /// # Errors
+    /// What is no header; never with the line itself, which may hold a secret.
+    pub fn headers(&self, url: &Url, agent: &str) -> Result<Vec<(String, String)>, UsageError> {
+        let given = self.headers.iter().map(|line| header(line)).collect::<Result<Vec<_>, _>>()?;
+        let agent = self.user_agent.clone().unwrap_or_else(|| agent.to_owned());
+        let mut ours = vec![("Host", url.authority.clone()), ("User-Agent", agent)];
+        if let Some(token) = self.token.bearer()? {
+            ours.push(("Authorization", format!("Bearer {token}")));
+        } else if let Some((user, password)) = url.credentials() {
+            ours.push((
+                "Authorization",
+                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))),
+            ));
+        }
+        let mut all = Vec::new();
+        for (name, value) in ours {
+            if !given.iter().any(|(theirs, _)| theirs.eq_ignore_ascii_case(name)) {
+                all.push(checked(name, &value)?);
+            }
+        }
+        all.extend(given);
+        Ok(all)
+    }
+}
+
+impl TlsArgs {
+    /// How TLS connections to `url` are made, if it asks for them; the protocols are offered by ALPN.
+    ///
+    /// # Errors
+    /// A certificate file that is not one, a host that cannot have a certificate.
+    pub fn tls(&self, url: &Url, protocols: &[&[u8]]) -> Result<Option<Tls>, UsageError> {
+        if !url.secure {
+            return Ok(None);
+        }
+        let name = match url.ip() {
+            Some(ip) => ServerName::from(ip),
+            None => ServerName::try_from(url.host.clone()).map_err(|error| wrong("--url", error))?,
+        };
+        let config = tls::client_config(self.cacert.as_deref(), self.insecure, protocols)?;
+        Ok(Some(Tls { config, name }))
+    }
+
+    /// For the record: whether certificates are verified.
+    pub fn describe(&self, url: &Url) -> Option<&'static str> {
+        url.secure.then_some(if self.insecure { "NOT VERIFIED (--insecure)" } else { "verified" })
+    }
+}
+
+/// A mistake in what `flag` was given.
+pub fn wrong(flag: &str, why: impl std::fmt::Display) -> UsageError {
+    UsageError::new(format!("{flag}: {why}"))
+}
+
+/// The content of the `file` that `flag` names.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read(flag: &str, file: &Path) -> Result<Vec<u8>, UsageError> {
+    fs::read(file).map_err(|error| wrong(&format!("{flag} {}", file.display()), error))
+}
+
+fn header(line: &str) -> Result<(String, String), UsageError> {
+    // Without the line itself, which may hold a secret.
+    let (name, value) =
+        line.split_once(':').ok_or_else(|| wrong("--header", "no colon; expected 'Name: value'"))?;
+    if ["content-length", "transfer-encoding"].iter().any(|ours| name.trim().eq_ignore_ascii_case(ours)) {
+        return Err(wrong("--header", format!("{} follows from the body; leave it out", name.trim())));
+    }
+    checked(name.trim(), value.trim())
+}
+
+fn checked(name: &str, value: &str) -> Result<(String, String), UsageError> {
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(wrong("--header", format!("{name:?} is not a header name; expected 'Name: value'")));
+    }
+    if http::HeaderValue::from_bytes(value.as_bytes()).is_err() {
+        return Err(wrong(
+            "--header",
+            format!("the value of {name} has a line break or a control character"),
+        ));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,27 @@
+//! How does an HTTP/1.1 call go? The client of the hot path: one request at a time on one connection.
+//!
+//! | question | module |
+//! |---|---|
+//! | What is sent? | [`request`] |
+//! | Where does an answer end? | [`codec`], [`chunks`] |
+//! | How does one call go? | [`session`] |
+
+pub mod chunks;
+pub mod codec;
+pub mod request;
+pub mod session;
+
+pub use request::{Parts, Request};
+pub use session::{Exchanged, Failure, Session};
+
+use load_core::protocol::{Fault, Probe};
+use load_report::fault::FaultKind;
+
+/// The fault of an answer with a `status` that is none of the `expected` ones, said to `probe`.
+#[cold]
+pub fn refused(status: u16, expected: impl std::fmt::Display, probe: &mut Probe<'_>) -> Fault {
+    let known = ::http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    probe.note(format_args!("status {status} {}, expected {expected}", known.unwrap_or("(no name)")));
+    let kind = if status == 429 { FaultKind::RateLimited } else { FaultKind::Rejected };
+    Fault::answered(kind, status.into())
+}

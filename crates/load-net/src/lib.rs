@@ -1,0 +1,19 @@
+//! How is a target reached? What the tools that take a URL share; each brings what it says on the connection.
+//!
+//! | question | module |
+//! |---|---|
+//! | What does a URL say? | [`url`] |
+//! | Which flags do all of them have? | [`args`] |
+//! | Is the target there? | [`reach`] |
+//! | Whom is trusted? | [`tls`] |
+//! | How do bytes pass? | [`connection`] |
+//! | What must not be shown? | [`redact`] |
+//! | How does an HTTP/1.1 call go? | [`http`] |
+
+pub mod args;
+pub mod connection;
+pub mod http;
+pub mod reach;
+pub mod redact;
+pub mod tls;
+pub mod url;
