@@ -21,7 +21,7 @@ fn journal(killed: bool) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(encode(&Entry::Header(serde_json::to_string(&header).unwrap())));
     for second in 0..3 {
-        let mut phase = PhaseTally::new(2, 1);
+        let mut phase = PhaseTally::new(2, 1, 0);
         (phase.calls.scheduled, phase.calls.ok, phase.ops[0].ok) = (10, 10, 10);
         (phase.iterations.scheduled, phase.iterations.ok) = (10, 10);
         phase.ops[0].response_ok.record_n(2_000_000, 10);

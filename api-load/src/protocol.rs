@@ -164,7 +164,7 @@ impl Protocol for Api {
         session.http.unasked().await.fault(probe)
     }
 
-    async fn close(&self, session: Session) {
+    async fn close(&self, session: Session, _probe: &mut Probe<'_>) {
         session.http.close().await;
     }
 }

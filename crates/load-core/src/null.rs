@@ -90,7 +90,7 @@ impl Protocol for Null {
         }
         if self.fail_every > 0 && vu.scope.seq.is_multiple_of(self.fail_every) {
             probe.note("the null protocol was asked to fail");
-            return Err(Fault::answered(FaultKind::Rejected, (vu.scope.seq % 7) as u16));
+            return Err(Fault::answered(FaultKind::Rejected, (vu.scope.seq % 7) as u32));
         }
         Ok(Outcome::default())
     }

@@ -62,6 +62,11 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Counters of the protocol's own, for [`Probe::count`].
+    fn counters(&self) -> Vec<ExtraPlan> {
+        Vec::new()
+    }
+
     /// What a virtual user can do in one iteration.
     fn tasks(&self) -> &[Task<Self::Step>];
 
@@ -117,7 +122,7 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     }
 
     /// Ends a session in good order.
-    async fn close(&self, _session: Self::Session) {}
+    async fn close(&self, _session: Self::Session, _probe: &mut Probe<'_>) {}
 
     /// Once a run, after everything else: removes what [`Protocol::prepare`] and the calls have made.
     ///
@@ -243,7 +248,7 @@ pub struct Fault {
     /// What kind.
     pub kind: FaultKind,
     /// The protocol's own code; 0 when there is none.
-    pub code: u16,
+    pub code: u32,
     /// The connection cannot serve another call.
     pub ends_session: bool,
     /// Bytes of the request.
@@ -259,17 +264,17 @@ impl Fault {
     }
 
     /// A fault after which the connection can go on.
-    pub fn answered(kind: FaultKind, code: u16) -> Self {
+    pub fn answered(kind: FaultKind, code: u32) -> Self {
         Self { kind, code, ends_session: false, sent: 0, received: 0 }
     }
 
     /// The fault behind an I/O error on a connection, or on the way to one.
     pub fn io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
-        let errno = error.raw_os_error().and_then(|e| u16::try_from(e).ok()).unwrap_or(0);
+        let errno = error.raw_os_error().map_or(0, i32::unsigned_abs);
         let local = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::ADDRNOTAVAIL];
         let kind = match error.kind() {
-            _ if local.iter().any(|e| e.raw_os_error() == i32::from(errno)) => FaultKind::Local,
+            _ if local.iter().any(|e| e.raw_os_error().unsigned_abs() == errno) => FaultKind::Local,
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
                 FaultKind::Reset
             }
@@ -313,6 +318,11 @@ impl<'a> Probe<'a> {
     /// Records `ns` in the protocol's series number `extra`.
     pub fn observe(&self, extra: usize, ns: u64) {
         self.observer.observe(extra, ns);
+    }
+
+    /// Adds `n` to the protocol's counter number `counter`.
+    pub fn count(&self, counter: usize, n: u64) {
+        self.observer.count(counter, n);
     }
 
     /// Says what was wrong. Kept for the first fault of a kind only.

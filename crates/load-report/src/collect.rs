@@ -267,6 +267,7 @@ pub(crate) mod tests {
             seed: 1,
             ops: vec!["GET /".into()],
             extras: Vec::new(),
+            counters: Vec::new(),
             thresholds: Vec::new(),
             tags: BTreeMap::new(),
             args: serde_json::Value::Null,
@@ -285,7 +286,7 @@ pub(crate) mod tests {
 
     /// Second `second` of `worker`: of `scheduled` calls, `ok` have ended after 1 ms each.
     pub(crate) fn frame(worker: u32, second: u32, scheduled: u64, ok: u64) -> Frame {
-        let mut phase = PhaseTally::new(1, 0);
+        let mut phase = PhaseTally::new(1, 0, 0);
         for ledger in [&mut phase.iterations, &mut phase.calls] {
             (ledger.scheduled, ledger.ok) = (scheduled, ok);
         }

@@ -5,8 +5,8 @@ use crate::fault::ByKind;
 use crate::hist::Histogram;
 use crate::laws;
 use crate::model::{
-    Connections, End, ExtraReport, FaultReport, Figures, Generator, Header, Health, LedgerReport, OpReport,
-    PhaseReport, Plan, Quantiles, RunFile, ThresholdOutcome, Timeseries,
+    Connections, CounterReport, End, ExtraPlan, ExtraReport, FaultReport, Figures, Generator, Header, Health,
+    LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RunFile, ThresholdOutcome, Timeseries,
 };
 use crate::tally::{Ledger, OpTally, PhaseTally, Tally};
 use crate::threshold::{self, Threshold};
@@ -79,6 +79,7 @@ impl Record {
         let begun: u64 = data.phases.iter().map(|p| p.calls.scheduled.saturating_sub(p.calls.unsent)).sum();
         let ops = op_reports(plan, &counted.tally.ops, counted.seconds);
         let extras = extra_reports(plan, &counted.tally.extras);
+        let counters = counter_reports(plan, &counted);
         RunFile {
             verdict: Verdict::NoData,
             exit: Exit::NoData,
@@ -94,6 +95,7 @@ impl Record {
             ops,
             faults: fault_reports(plan, &data),
             extras,
+            counters,
             generator: generator(plan, &health, begun, &counted.tally),
             thresholds: Vec::new(),
             timeseries,
@@ -244,6 +246,14 @@ fn extra_reports(plan: &Plan, extras: &[Histogram]) -> Vec<ExtraReport> {
             ms: Quantiles::of(of(index)),
         })
         .collect()
+}
+
+fn counter_reports(plan: &Plan, counted: &Counted) -> Vec<CounterReport> {
+    let report = |(index, counter): (usize, &ExtraPlan)| {
+        let count = counted.tally.counters.get(index).copied().unwrap_or(0);
+        CounterReport { name: counter.name.clone(), count, rate_per_s: per_s(count, counted.seconds) }
+    };
+    plan.counters.iter().enumerate().map(report).collect()
 }
 
 fn fault_reports(plan: &Plan, data: &Tally) -> Vec<FaultReport> {

@@ -58,7 +58,7 @@ mod tests {
     use crate::fault::FaultKind;
 
     fn balanced() -> PhaseTally {
-        let mut tally = PhaseTally::new(1, 0);
+        let mut tally = PhaseTally::new(1, 0, 0);
         tally.calls.scheduled = 2;
         tally.calls.ok = 1;
         tally.calls.failed.add(FaultKind::Reset, 1);

@@ -249,6 +249,7 @@ fn phase_weight(phase: &PhaseTally) -> u128 {
         &phase.connects.time,
     ];
     let histograms = histograms.into_iter().chain(&phase.extras).map(|h| u128::from(h.count()));
+    let counters = phase.counters.iter().copied().map(u128::from);
     let ops = phase.ops.iter().map(|op| {
         let times = [&op.response_ok, &op.service_ok, &op.response_failed, &op.service_failed];
         let counts = [op.ok, op.abandoned, op.bytes_sent, op.bytes_received, op.messages];
@@ -260,6 +261,7 @@ fn phase_weight(phase: &PhaseTally) -> u128 {
         + ledger(&phase.calls)
         + connects.map(u128::from).sum::<u128>()
         + histograms.sum::<u128>()
+        + counters.sum::<u128>()
         + ops.sum::<u128>()
 }
 
@@ -275,7 +277,7 @@ mod tests {
         header.started_at = "2026-11-21T02:55:00Z".into();
         let mut data = Tally::default();
         let phase = data.phase_mut(0);
-        *phase = PhaseTally::new(1, 0);
+        *phase = PhaseTally::new(1, 0, 0);
         (phase.calls.scheduled, phase.calls.ok, phase.ops[0].ok) = (2, 2, 2);
         let point = Point { ok: 2, max_ms: f64::from(index), ..Point::default() };
         Record {

@@ -51,6 +51,8 @@ pub struct RunFile {
     pub faults: Vec<FaultReport>,
     /// The protocol's own series, over all counted phases.
     pub extras: Vec<ExtraReport>,
+    /// The protocol's own counters, over all counted phases.
+    pub counters: Vec<CounterReport>,
     /// What the generator itself used.
     pub generator: Generator,
     /// Thresholds with what was observed.
@@ -177,6 +179,8 @@ pub struct Plan {
     pub ops: Vec<String>,
     /// The protocol's own series; other places refer to them by index.
     pub extras: Vec<ExtraPlan>,
+    /// The protocol's own counters; other places refer to them by index.
+    pub counters: Vec<ExtraPlan>,
     /// Thresholds as given, the default one included.
     pub thresholds: Vec<String>,
     /// `--tag K=V`.
@@ -209,7 +213,7 @@ pub struct PhasePlan {
     pub end_ns: i64,
 }
 
-/// A series that a protocol declares of its own.
+/// A series or counter that a protocol declares of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExtraPlan {
     /// What thresholds call it.
@@ -335,7 +339,7 @@ pub struct FaultReport {
     /// What kind of fault.
     pub kind: FaultKind,
     /// The protocol's own code; 0 when there is none.
-    pub code: u16,
+    pub code: u32,
     /// How many.
     pub count: u64,
     /// First seen, seconds since time zero.
@@ -355,6 +359,17 @@ pub struct ExtraReport {
     pub count: u64,
     /// Its distribution; none without values.
     pub ms: Option<Quantiles>,
+}
+
+/// One of the protocol's own counters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterReport {
+    /// Its name.
+    pub name: String,
+    /// What was counted.
+    pub count: u64,
+    /// That by the length of the counted phases, 1/s.
+    pub rate_per_s: f64,
 }
 
 /// What the generator itself used, over all its processes.

@@ -160,7 +160,12 @@ fn check_header(header: &Header) -> Result<(), String> {
     if segment.of == 0 || segment.of > MAX_SEGMENTS || segment.index >= segment.of {
         return Err(format!("segment {segment}, expected i/n with i < n and n in 1..={MAX_SEGMENTS}"));
     }
-    for (what, n) in [("phases", plan.phases.len()), ("ops", plan.ops.len()), ("extras", plan.extras.len())] {
+    for (what, n) in [
+        ("phases", plan.phases.len()),
+        ("ops", plan.ops.len()),
+        ("extras", plan.extras.len()),
+        ("counters", plan.counters.len()),
+    ] {
         if n > MAX_NAMES {
             return Err(format!("plan.{what} has {n} entries, expected at most {MAX_NAMES}"));
         }
@@ -193,6 +198,7 @@ fn check_data(header: &Header, data: &Tally) -> Result<(), String> {
     for phase in &data.phases {
         at_most("ops", phase.ops.len(), plan.ops.len())?;
         at_most("extra series", phase.extras.len(), plan.extras.len())?;
+        at_most("counters", phase.counters.len(), plan.counters.len())?;
     }
     let faults = data.faults.entries();
     if !faults.is_sorted_by(|a, b| (a.op, a.kind, a.code) < (b.op, b.kind, b.code)) {

@@ -152,14 +152,17 @@ pub struct PhaseTally {
     pub connects: ConnectTally,
     /// Series that the protocol declares of its own, in the order of the plan.
     pub extras: Vec<Histogram>,
+    /// Counters that the protocol declares of its own, in the order of the plan.
+    pub counters: Vec<u64>,
 }
 
 impl PhaseTally {
-    /// An empty tally for `ops` ops and `extras` series of the protocol's own.
-    pub fn new(ops: usize, extras: usize) -> Self {
+    /// An empty tally for `ops` ops, `extras` series and `counters` counters of the protocol's own.
+    pub fn new(ops: usize, extras: usize, counters: usize) -> Self {
         let mut tally = Self::default();
         tally.ops.resize_with(ops, OpTally::default);
         tally.extras.resize_with(extras, Histogram::new);
+        tally.counters.resize(counters, 0);
         tally
     }
 
@@ -179,6 +182,7 @@ impl PhaseTally {
         self.connects.failed.merge(&other.connects.failed);
         self.connects.time.merge(&other.connects.time);
         merge_each(&mut self.extras, &other.extras, Histogram::merge);
+        merge_each(&mut self.counters, &other.counters, |mine, theirs| *mine += theirs);
     }
 
     /// Forgets all counts and keeps the memory.
@@ -186,6 +190,7 @@ impl PhaseTally {
         (self.iterations, self.calls) = (Ledger::default(), Ledger::default());
         self.ops.iter_mut().for_each(OpTally::clear);
         self.extras.iter_mut().for_each(Histogram::clear);
+        self.counters.fill(0);
         for histogram in [
             &mut self.iteration_ok,
             &mut self.iteration_failed,
@@ -235,7 +240,7 @@ pub struct FaultEntry {
     /// What kind of fault.
     pub kind: FaultKind,
     /// The protocol's own code: an HTTP status, an errno; 0 when there is none.
-    pub code: u16,
+    pub code: u32,
     /// How many.
     pub count: u64,
     /// First seen, ns since time zero of the run.
@@ -263,7 +268,7 @@ impl FaultTable {
     }
 
     /// Counts one fault, seen at `at_ns` since time zero. `sample` is asked for only by the first of its entry.
-    pub fn add(&mut self, key: (Option<u16>, FaultKind, u16), at_ns: i64, sample: impl FnOnce() -> String) {
+    pub fn add(&mut self, key: (Option<u16>, FaultKind, u32), at_ns: i64, sample: impl FnOnce() -> String) {
         let slot = self.slot(key);
         let entry = &mut self.0[slot];
         if entry.count == 0 {
@@ -291,7 +296,7 @@ impl FaultTable {
         self.0.clear();
     }
 
-    fn slot(&mut self, key: (Option<u16>, FaultKind, u16)) -> usize {
+    fn slot(&mut self, key: (Option<u16>, FaultKind, u32)) -> usize {
         let find = |table: &Self, key| table.0.binary_search_by_key(&key, |e| (e.op, e.kind, e.code));
         let (key, at) = match find(self, key) {
             Ok(at) => return at,
@@ -327,13 +332,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn tallies() -> impl Strategy<Value = Tally> {
-        let event = (0_usize..3, 0_usize..4, 0_usize..13, 0_u16..4, 1_u64..10_000_000_000);
+        let event = (0_usize..3, 0_usize..4, 0_usize..13, 0_u32..4, 1_u64..10_000_000_000);
         prop::collection::vec(event, 0..40).prop_map(|events| {
             let mut tally = Tally::default();
             for (phase, op, kind, code, ns) in events {
                 let entry = tally.phase_mut(phase);
                 if entry.ops.is_empty() {
-                    *entry = PhaseTally::new(4, 1);
+                    *entry = PhaseTally::new(4, 1, 1);
                 }
                 entry.calls.scheduled += 1;
                 entry.lag.record(ns / 2);

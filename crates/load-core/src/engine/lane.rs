@@ -183,7 +183,8 @@ impl<P: Protocol> Lane<P> {
             if self.link.is_none() {
                 self.worker.connections.set(self.worker.connections.get() - 1);
             }
-            self.worker.protocol.close(session).await;
+            let mut probe = Probe::new(&*self.worker, &mut self.note);
+            self.worker.protocol.close(session, &mut probe).await;
         }
     }
 

@@ -444,4 +444,9 @@ impl<P: Protocol> Observer for Worker<P> {
         let now = self.clock.now();
         self.recorder.borrow_mut().observe(now, extra, ns);
     }
+
+    fn count(&self, counter: usize, n: u64) {
+        let now = self.clock.now();
+        self.recorder.borrow_mut().count(now, counter, n);
+    }
 }

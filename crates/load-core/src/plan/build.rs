@@ -33,6 +33,8 @@ pub struct Context {
     pub ops: Vec<String>,
     /// The protocol's own series.
     pub extras: Vec<ExtraPlan>,
+    /// [`Protocol::counters`].
+    pub counters: Vec<ExtraPlan>,
     /// The protocol's flags, without secrets.
     pub args: serde_json::Value,
     /// How lanes and links go together.
@@ -48,6 +50,7 @@ impl Context {
             target: protocol.label(),
             ops: protocol.ops(),
             extras: protocol.extras(),
+            counters: protocol.counters(),
             args: protocol.describe(),
             sharing: protocol.sharing(),
             secrets: Arc::new(Secrets::new(protocol.secrets())),
@@ -82,7 +85,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         ));
     }
     let connections = args.connections.unwrap_or(vus);
-    let thresholds = thresholds(args, &context.extras)?;
+    let thresholds = thresholds(args, &context)?;
     let shape = match &load {
         Load::Closed { users, .. } => users,
         Load::Open { rate, .. } => rate,
@@ -114,6 +117,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         seed: args.seed,
         ops: context.ops,
         extras: context.extras,
+        counters: context.counters,
         thresholds: thresholds.iter().map(ToString::to_string).collect(),
         tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         args: context.args,
@@ -283,11 +287,11 @@ fn is_numbered(name: &str, base: &str) -> bool {
     })
 }
 
-fn thresholds(args: &LoadArgs, extras: &[ExtraPlan]) -> Result<Vec<Threshold>, UsageError> {
+fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, UsageError> {
     if args.no_thresholds {
         return Ok(Vec::new());
     }
-    let catalog = Catalog::standard().with_extras(extras);
+    let catalog = Catalog::standard().with_extras(&context.extras).with_counters(&context.counters);
     let parse = |text: &String| {
         Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("--threshold: {error}")))
     };

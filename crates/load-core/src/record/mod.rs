@@ -16,4 +16,6 @@ pub trait Observer {
     fn now(&self) -> Nanos;
     /// Records `ns` in the protocol's series number `extra`.
     fn observe(&self, extra: usize, ns: u64);
+    /// Adds `n` to the protocol's counter number `counter`.
+    fn count(&self, counter: usize, n: u64);
 }

@@ -35,7 +35,7 @@ impl Raw {
         t0: Nanos,
         (phase, op): (usize, OpId),
         times: &CallTimes,
-        (outcome, code): (&str, u16),
+        (outcome, code): (&str, u32),
     ) {
         let since = |at: Nanos| (at - t0).0;
         let (seq, due, start, end) = (times.seq, since(times.due), since(times.start), since(times.end));

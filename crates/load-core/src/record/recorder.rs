@@ -47,6 +47,7 @@ pub struct Recorder {
     phases: Vec<PhasePlan>,
     ops: usize,
     extras: usize,
+    counters: usize,
     t0: Nanos,
     tally: Tally,
     /// Phase of the last due instant, and its bounds.
@@ -58,11 +59,13 @@ pub struct Recorder {
 impl Recorder {
     /// An empty record of a run of `plan`, with a line for every call to `raw`.
     pub fn new(plan: &Plan, raw: Option<Raw>, secrets: Arc<Secrets>) -> Self {
-        let (phases, ops, extras) = (plan.phases.clone(), plan.ops.len(), plan.extras.len());
+        let (phases, ops) = (plan.phases.clone(), plan.ops.len());
+        let (extras, counters) = (plan.extras.len(), plan.counters.len());
         Self {
             phases,
             ops,
             extras,
+            counters,
             t0: Nanos::NEVER,
             tally: Tally::default(),
             current: CONNECT,
@@ -96,10 +99,10 @@ impl Recorder {
     }
 
     fn tally_of(&mut self, index: usize) -> &mut PhaseTally {
-        let (ops, extras) = (self.ops, self.extras);
+        let (ops, extras, counters) = (self.ops, self.extras, self.counters);
         let tally = self.tally.phase_mut(index);
         if tally.ops.len() < ops {
-            *tally = PhaseTally::new(ops, extras);
+            *tally = PhaseTally::new(ops, extras, counters);
         }
         tally
     }
@@ -157,7 +160,7 @@ impl Recorder {
         }
     }
 
-    fn fault(&mut self, op: Option<OpId>, kind: FaultKind, code: u16, at: Nanos, note: &str) {
+    fn fault(&mut self, op: Option<OpId>, kind: FaultKind, code: u32, at: Nanos, note: &str) {
         let since = if self.t0 == Nanos::NEVER { 0 } else { (at - self.t0).0 };
         self.tally.faults.add((op, kind, code), since, || self.secrets.strike(note));
     }
@@ -230,6 +233,13 @@ impl Recorder {
     pub fn observe(&mut self, at: Nanos, extra: usize, ns: u64) {
         if let Some(histogram) = self.phase(at).extras.get_mut(extra) {
             histogram.record(ns);
+        }
+    }
+
+    /// `n` more of the protocol's own counter number `counter`.
+    pub fn count(&mut self, at: Nanos, counter: usize, n: u64) {
+        if let Some(count) = self.phase(at).counters.get_mut(counter) {
+            *count += n;
         }
     }
 

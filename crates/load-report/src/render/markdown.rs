@@ -94,6 +94,7 @@ fn component(out: &mut String, run: &RunFile) {
     );
     thresholds(out, &run.thresholds);
     times(out, run);
+    counters(out, run);
     ledger(out, run);
     failures(out, &run.faults);
     details(out, run);
@@ -123,6 +124,17 @@ fn times(out: &mut String, run: &RunFile) {
         let mean = quantiles.as_ref().map_or_else(|| "–".to_owned(), |q| number(q.mean));
         let values = percentiles(quantiles.as_ref());
         table_row(out, [markdown(name)].into_iter().chain(values).chain([mean]));
+    }
+}
+
+fn counters(out: &mut String, run: &RunFile) {
+    if run.counters.is_empty() {
+        return;
+    }
+    out.push('\n');
+    table_head(out, &["counter", "count", "per s"], 1);
+    for counter in &run.counters {
+        table_row(out, [markdown(&counter.name), count(counter.count), number(counter.rate_per_s)]);
     }
 }
 

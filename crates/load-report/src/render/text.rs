@@ -41,6 +41,7 @@ pub fn run(run: &RunFile, colour: bool) -> String {
         ("ops", if run.ops.len() > 1 { ops(&run.ops) } else { String::new() }),
         ("phases", phases(run)),
         ("series of the protocol, ms", extras(run)),
+        ("counters of the protocol", counters(run)),
         ("generator", generator(run)),
     ];
     for (title, body) in sections {
@@ -282,6 +283,17 @@ fn extras(run: &RunFile) -> String {
     for extra in &run.extras {
         let cells = [terminal(&extra.name), count(extra.count)];
         table.row(cells.into_iter().chain(percentiles(extra.ms.as_ref())));
+    }
+    table.render()
+}
+
+fn counters(run: &RunFile) -> String {
+    if run.counters.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(1, &["", "count", "per s"]);
+    for counter in &run.counters {
+        table.row([terminal(&counter.name), count(counter.count), number(counter.rate_per_s)]);
     }
     table.render()
 }

@@ -119,6 +119,7 @@ fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
         let bias = match &series.metric {
             Metric::Builtin(builtin) => builtin.bias(),
             Metric::Extra(_) => Bias::Longer,
+            Metric::Counter(_) => Bias::Less,
         };
         let upward_fails = match operator {
             Operator::Less | Operator::LessOrEqual => Some(sign == Sign::Plus),

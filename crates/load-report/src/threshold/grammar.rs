@@ -158,6 +158,9 @@ impl Parser<'_> {
         if self.catalog.has_extra(name) {
             return Ok((extra(), Some(Kind::Trend)));
         }
+        if self.catalog.has_counter(name) {
+            return Ok((Metric::Counter(name.to_owned()), Some(Kind::Counter)));
+        }
         // What other components record is not known here.
         if self.catalog.is_lenient() || qualified {
             return Ok((extra(), None));

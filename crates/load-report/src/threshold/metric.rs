@@ -198,19 +198,20 @@ impl Builtin {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     extras: Vec<String>,
+    counters: Vec<String>,
     lenient: bool,
 }
 
 impl Catalog {
     /// The metrics that every tool has.
     pub fn standard() -> Self {
-        Self { extras: Vec::new(), lenient: false }
+        Self { extras: Vec::new(), counters: Vec::new(), lenient: false }
     }
 
     /// Any name: one that is not built in is taken for a series of times, and its absence shows at the
     /// evaluation. For files of tools whose series are not known yet.
     pub fn lenient() -> Self {
-        Self { extras: Vec::new(), lenient: true }
+        Self { extras: Vec::new(), counters: Vec::new(), lenient: true }
     }
 
     /// Adds a protocol's own series: distributions of times.
@@ -220,9 +221,16 @@ impl Catalog {
         self
     }
 
+    /// Adds a protocol's own counters.
+    #[must_use]
+    pub fn with_counters(mut self, counters: &[ExtraPlan]) -> Self {
+        self.counters.extend(counters.iter().map(|counter| counter.name.clone()));
+        self
+    }
+
     /// Every name listed, built-in ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        Builtin::names().chain(self.extras.iter().map(String::as_str))
+        Builtin::names().chain(self.extras.iter().chain(&self.counters).map(String::as_str))
     }
 
     pub(super) fn is_lenient(&self) -> bool {
@@ -231,6 +239,10 @@ impl Catalog {
 
     pub(super) fn has_extra(&self, name: &str) -> bool {
         self.extras.iter().any(|extra| extra == name)
+    }
+
+    pub(super) fn has_counter(&self, name: &str) -> bool {
+        self.counters.iter().any(|counter| counter == name)
     }
 
     /// The name that `name` most likely stands for.

@@ -31,6 +31,12 @@ pub(super) fn observe(series: &Series, run: &RunFile) -> Result<f64, String> {
     let part = Part::of(series, run)?;
     let data = match &series.metric {
         Metric::Builtin(builtin) => part.builtin(*builtin)?,
+        Metric::Extra(name) | Metric::Counter(name)
+            if series.aggregation.suits(Kind::Counter) && part.counts(name) =>
+        {
+            part.counter(name)
+        }
+        Metric::Counter(name) => return Err(format!("{NO_SAMPLES}: no counter `{name}` in this run")),
         // An expression that was read without knowledge of the protocol may ask for what its series do not have.
         Metric::Extra(_) if !series.aggregation.suits(Kind::Trend) => {
             return Err(format!("{NO_SAMPLES}: no rate or value `{}` in this run", series.metric.name()));
@@ -199,6 +205,17 @@ impl<'a> Part<'a> {
             return Err(unknown("metric", name, Builtin::names().chain(names())));
         };
         Ok(Data::Times(merged(self.tallies().filter_map(|tally| tally.extras.get(index)))))
+    }
+
+    fn counts(&self, name: &str) -> bool {
+        self.run.header.plan.counters.iter().any(|counter| counter.name == name)
+    }
+
+    /// A counter of 0 is a result: what it counts did not happen.
+    fn counter(&self, name: &str) -> Data {
+        let index = self.run.header.plan.counters.iter().position(|counter| counter.name == name);
+        let count = |tally: &PhaseTally| index.and_then(|index| tally.counters.get(index)).copied();
+        Data::Sum(self.tallies().filter_map(count).sum(), self.seconds())
     }
 
     /// Two series, of which the tag, or else `default`, selects one or both.

@@ -80,8 +80,10 @@ pub(super) struct Series {
 pub(super) enum Metric {
     /// One that every tool has.
     Builtin(Builtin),
-    /// A protocol's own.
+    /// A protocol's own, as a rule a distribution of times.
     Extra(String),
+    /// A protocol's own counter.
+    Counter(String),
 }
 
 /// Which part of a metric.
@@ -174,7 +176,7 @@ impl Metric {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.name(),
-            Self::Extra(name) => name,
+            Self::Extra(name) | Self::Counter(name) => name,
         }
     }
 }

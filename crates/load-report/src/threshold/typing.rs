@@ -9,12 +9,17 @@ use super::scan::Cursor;
 
 /// The dimension of a metric so aggregated; none when only the run can tell.
 pub(super) fn of(metric: &Metric, aggregation: Aggregation) -> Option<Dimension> {
-    let Metric::Builtin(builtin) = metric else {
-        return match aggregation {
-            Aggregation::Count => Some(Dimension::Count),
-            Aggregation::Rate | Aggregation::Value => None,
-            _ => Some(Dimension::Time),
-        };
+    let builtin = match metric {
+        Metric::Builtin(builtin) => builtin,
+        Metric::Counter(_) if aggregation == Aggregation::Rate => return Some(Dimension::Count.per_second()),
+        Metric::Counter(_) => return Some(Dimension::Count),
+        Metric::Extra(_) => {
+            return match aggregation {
+                Aggregation::Count => Some(Dimension::Count),
+                Aggregation::Rate | Aggregation::Value => None,
+                _ => Some(Dimension::Time),
+            };
+        }
     };
     Some(match (builtin.kind(), aggregation) {
         (Kind::Trend, Aggregation::Count) => Dimension::Count,

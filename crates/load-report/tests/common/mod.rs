@@ -46,6 +46,7 @@ pub(crate) fn plan() -> Plan {
         processes: 1,
         seed: 7,
         ops: vec!["GET /orders".into(), "POST /orders|<b>".into()],
+        counters: vec![ExtraPlan { name: "redirects".into(), help: "answers that pointed elsewhere".into() }],
         extras: vec![ExtraPlan { name: "time_to_first_byte".into(), help: "first byte − start".into() }],
         thresholds: Vec::new(),
         tags: BTreeMap::from([("branch".into(), "main".into())]),
@@ -69,7 +70,7 @@ pub(crate) fn header(component: &str, segment: Segment) -> Header {
 
 /// A phase of `calls` calls on two ops, of which the second one has failures and a call that never ended.
 fn phase(calls: u64, failures: bool) -> PhaseTally {
-    let mut phase = PhaseTally::new(2, 1);
+    let mut phase = PhaseTally::new(2, 1, 1);
     for k in 0..calls {
         let op = &mut phase.ops[(k % 2) as usize];
         let ms = 2 + k * 37 % 101;
@@ -94,6 +95,7 @@ fn phase(calls: u64, failures: bool) -> PhaseTally {
         phase.lateness.record(200_000);
         phase.turn.record(50_000 + k % 7 * 1_000);
         phase.extras[0].record(MS);
+        phase.counters[0] += 1;
     }
     phase.calls.scheduled = calls;
     if failures {

@@ -27,7 +27,7 @@ struct Args {
 
 fn fault(error: &h2::Error, probe: &mut Probe<'_>) -> Fault {
     probe.note(error);
-    let code = error.reason().map_or(0, |reason| u32::from(reason) as u16);
+    let code = error.reason().map_or(0, |reason| u32::from(reason));
     match error.get_io() {
         Some(error) => Fault::io(error),
         // One stream is gone, the others go on.
@@ -130,7 +130,7 @@ impl Protocol for Http2 {
             Ok(Outcome { received, messages: 1, ..Outcome::default() })
         } else {
             probe.note(answer.status());
-            Err(Fault::answered(FaultKind::Rejected, answer.status().as_u16()).after(0, received))
+            Err(Fault::answered(FaultKind::Rejected, answer.status().as_u16().into()).after(0, received))
         }
     }
 }

@@ -38,7 +38,7 @@ fn fault(error: &PoolError, probe: &mut Probe<'_>) -> Fault {
     probe.note(error);
     let PoolError::Backend(error) = error else { return Fault::answered(FaultKind::Local, 0) };
     // The class: all of an SQLSTATE, five digits to the base of 36, is too much for the code.
-    let class = error.code().and_then(|state| u16::from_str_radix(state.code().get(..2)?, 36).ok());
+    let class = error.code().and_then(|state| u32::from_str_radix(state.code(), 36).ok());
     class.map_or(Fault::answered(FaultKind::Closed, 0), |class| Fault::answered(FaultKind::Rejected, class))
 }
 

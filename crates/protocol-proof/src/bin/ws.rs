@@ -131,7 +131,7 @@ impl Protocol for Ws {
         }
     }
 
-    async fn close(&self, mut socket: Socket) {
+    async fn close(&self, mut socket: Socket, _: &mut Probe<'_>) {
         // The run is over; a connection that is already gone is closed as well.
         let _ = socket.close(None).await;
     }

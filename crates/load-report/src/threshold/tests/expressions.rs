@@ -7,7 +7,8 @@ use crate::threshold::{AbortOnFail, Catalog, Level, Threshold, with_defaults};
 
 fn read(text: &str) -> Threshold {
     let extras = [ExtraPlan { name: "message_latency".into(), help: "age of pushed messages".into() }];
-    let catalog = Catalog::standard().with_extras(&extras);
+    let counters = [ExtraPlan { name: "messages_lost".into(), help: "messages that never came".into() }];
+    let catalog = Catalog::standard().with_extras(&extras).with_counters(&counters);
     Threshold::parse(text, &catalog).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -35,6 +36,8 @@ const OPERANDS: &[(&str, &str)] = &[
     ("error_rate<=1", "error_rate:rate <= 1"),
     // Counters.
     ("http_reqs: count>=500", "http_reqs:count >= 500"),
+    ("messages_lost: count == 0", "messages_lost:count == 0"),
+    ("messages_lost: rate < 60/m", "messages_lost:rate < 1/s"),
     ("http_reqs: rate>100", "http_reqs:rate > 100/s"),
     ("http_reqs: rate > 6000/m", "http_reqs:rate > 100/s"),
     ("requests: rate > 36000/h", "requests:rate > 10/s"),

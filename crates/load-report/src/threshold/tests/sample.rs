@@ -40,6 +40,7 @@ pub(super) fn plan() -> Plan {
         seed: 1,
         ops: vec!["login".into(), "GET /vms/{id}".into()],
         extras: vec![extra("message_latency"), extra("never_seen")],
+        counters: vec![extra("messages_lost"), extra("messages_twice")],
         thresholds: Vec::new(),
         tags: std::collections::BTreeMap::new(),
         args: serde_json::Value::Null,
@@ -48,7 +49,7 @@ pub(super) fn plan() -> Plan {
 
 /// A phase of `ok` calls of op `op` that take 1, 2, 3... ms, half of it service time.
 fn phase(op: usize, ok: u64) -> PhaseTally {
-    let mut phase = PhaseTally::new(2, 2);
+    let mut phase = PhaseTally::new(2, 2, 2);
     let mine = &mut phase.ops[op];
     for k in 1..=ok {
         mine.response_ok.record(k * MS);
@@ -89,6 +90,7 @@ pub(super) fn record(component: &str) -> Record {
     warm_up.connects.failed.add(FaultKind::Connect, 2);
     warm_up.connects.time.record_n(3 * MS, 8);
     sustain.extras[0].record_n(5 * MS, 4);
+    sustain.counters[0] = 30;
     let point = |t: u32| Point { t_s: t.into(), vus: u64::from(t) + 1, ..Point::default() };
     Record {
         header: Header {
