@@ -69,19 +69,6 @@ missing_packages() {
   PATH=$PATH:/usr/sbin has nginx || echo nginx-light
 }
 
-install_packages() { # packages
-  local hold=/usr/sbin/policy-rc.d held=0
-  # Debian's way to say that a package is to be installed and its service not started.
-  if [[ ! -e $hold ]]; then
-    printf '#!/bin/sh\nexit 101\n' >"$hold" && chmod +x "$hold" && held=1
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  within 300 apt-get update -q && within 600 apt-get install -q -y --no-install-recommends "$@"
-  local code=$?
-  ((held == 0)) || rm -f "$hold"
-  return "$code"
-}
-
 step_tools() {
   local missing component
   if ! has cargo; then
@@ -97,16 +84,12 @@ step_tools() {
     fi
   done
   mapfile -t missing < <(missing_packages)
-  if ((${#missing[@]} == 0)); then
-    return 0
+  if ((${#missing[@]} > 0)); then
+    ((EUID != 0)) || echo "test.sh: installing ${missing[*]}"
+    within 1000 scripts/install_packages.sh "${missing[@]}" || return 1
   fi
-  if has apt-get && ((EUID == 0)); then
-    echo "test.sh: installing ${missing[*]}"
-    install_packages "${missing[@]}"
-  else
-    echo "test.sh: missing: ${missing[*]}; as root: apt-get install ${missing[*]}" >&2
-    return 1
-  fi
+  # Without them the tests of db-load are skipped, and say so.
+  within 1000 scripts/services.sh install || echo 'test.sh: PostgreSQL or Redis is missing; tests that need them are skipped'
 }
 
 step_fmt() { within 120 cargo fmt --all --check; }
