@@ -10,6 +10,7 @@ allowed() { # crate
     load-core | aggregate) echo load-report load-suite ;;
     protocol-proof) echo load-core load-report ;;
     target-server) echo load-wire ;;
+    tool-tests) echo load-report ;;
     load-net) echo load-core load-report load-suite ;;
     api-load | ws-load | db-load) echo load-core load-net load-report load-suite ;;
     dwcp-load | grpc-load) echo load-core load-net load-report load-suite load-wire ;;
@@ -20,7 +21,7 @@ allowed() { # crate
 # Whose tests may start the target server besides.
 is_for_tests() { # kinds of dependencies, from, to
   case "$1 $2 $3" in
-    'dev '*-load' target-server' | 'dev load-core target-server' | 'dev aggregate target-server') ;;
+    'dev '*-load' target-server' | 'dev '*-load' tool-tests' | 'dev load-core target-server' | 'dev aggregate target-server') ;;
     *) return 1 ;;
   esac
 }

@@ -70,6 +70,7 @@ impl Observer for NoRecord {
     }
 
     fn observe(&self, _extra: usize, _ns: u64) {}
+    fn count(&self, _: usize, _: u64) {}
 }
 
 /// A lane with a session.
@@ -119,6 +120,7 @@ impl Client {
     }
 
     pub(crate) async fn close(self) {
-        self.api.close(self.session).await;
+        let mut note = String::new();
+        self.api.close(self.session, &mut Probe::for_test(&NoRecord, &mut note)).await;
     }
 }

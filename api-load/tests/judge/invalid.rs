@@ -6,10 +6,6 @@ use load_report::verdict::Clause;
 
 use crate::support::{Left, Tool, alone, best_of, pass, server, signal, url};
 
-fn clauses(left: &Left) -> Vec<Clause> {
-    left.run().invalid.iter().map(|invalid| invalid.clause).collect()
-}
-
 #[test]
 fn a_healthy_run_makes_no_clause_true() {
     let _alone = alone();
@@ -30,7 +26,7 @@ fn a_pause_in_the_middle_is_late_and_misses_snapshots() {
     pass(3_800);
     signal(child.id(), "CONT");
     let left = tool.wait(child);
-    let clauses = clauses(&left);
+    let clauses = left.clauses();
     assert!(clauses.contains(&Clause::Lateness) && clauses.contains(&Clause::Snapshots), "{clauses:?}");
     assert_eq!(left.code, 111);
 }
@@ -45,7 +41,7 @@ fn a_pause_at_the_end_leaves_ticks_unsent_with_idle_lanes() {
     pass(1_700);
     signal(child.id(), "CONT");
     let left = tool.wait(child);
-    assert!(clauses(&left).contains(&Clause::UnsentWhileIdle), "{:?}", left.run().invalid);
+    assert!(left.clauses().contains(&Clause::UnsentWhileIdle), "{:?}", left.run().invalid);
     assert_eq!(left.code, 111);
 }
 
@@ -54,7 +50,7 @@ fn a_blocked_poll_is_a_slow_turn() {
     let _alone = alone();
     let tool = Tool::new();
     let left = tool.run("", "--null -r 1000 -d 2s -c 32 --null-block 5ms --no-thresholds");
-    assert!(clauses(&left).contains(&Clause::LoopTurn), "{:?}", left.run().invalid);
+    assert!(left.clauses().contains(&Clause::LoopTurn), "{:?}", left.run().invalid);
     assert_eq!(left.code, 111);
 }
 
@@ -93,7 +89,7 @@ fn starved(tool: &Tool, url: &str, args: &str) -> Left {
 fn a_generator_without_cpu_is_late() {
     let _alone = alone();
     let left = starved(&Tool::new(), "", "--null -r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
-    assert!(clauses(&left).contains(&Clause::Lateness), "{:?}", left.run().invalid);
+    assert!(left.clauses().contains(&Clause::Lateness), "{:?}", left.run().invalid);
     assert_eq!(left.code, 111);
 }
 
@@ -103,7 +99,7 @@ fn a_generator_without_cpu_does_not_blame_the_target() {
     let _alone = alone();
     let (server, tool) = (server(""), Tool::new());
     let left = starved(&tool, &url(&server, "/"), "-r 2000 -d 3s -c 32 --threads 1 --no-thresholds");
-    assert!(clauses(&left).contains(&Clause::LoopTurn), "{:?}", left.run().invalid);
+    assert!(left.clauses().contains(&Clause::LoopTurn), "{:?}", left.run().invalid);
     assert_eq!(left.code, 111);
 }
 

@@ -27,7 +27,7 @@ struct Args {
 
 fn fault(error: &h2::Error, probe: &mut Probe<'_>) -> Fault {
     probe.note(error);
-    let code = error.reason().map_or(0, |reason| u32::from(reason));
+    let code = error.reason().map_or(0, u32::from);
     match error.get_io() {
         Some(error) => Fault::io(error),
         // One stream is gone, the others go on.
