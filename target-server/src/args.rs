@@ -33,6 +33,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "https")]
     pub(crate) key: Option<PathBuf>,
 
+    /// Where gRPC is served, in one process only: Nova-Torch's one call, health and reflection
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) grpc: Option<SocketAddr>,
+
     /// What to answer, as TOML; without it, every path answers 200 at once
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,

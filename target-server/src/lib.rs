@@ -19,6 +19,7 @@ mod control;
 mod delay;
 mod fault;
 mod group;
+mod grpc;
 mod http;
 mod inbox;
 mod listen;
@@ -37,9 +38,12 @@ pub use clock::now_ns;
 pub use delay::Delay;
 pub use fault::{Abort, How};
 pub use group::{Group, Others};
+pub use grpc::{GrpcAborted, GrpcConnections, GrpcReport};
 pub use http::Encoding;
 pub use listen::{BindError, Reservation, TlsFiles};
 pub use report::{Aborted, Connections, Report, RingReport};
-pub use script::{DrawBy, Fail, MAX_BODY_BYTES, Rule, Script, ScriptError, Stall, When};
+pub use script::{
+    DrawBy, Fail, GrpcFail, GrpcHow, GrpcScript, MAX_BODY_BYTES, Rule, Script, ScriptError, Stall, When,
+};
 pub use server::{Config, Server, StartError};
 pub use truth::{Arrival, CSV_HEADER, Outcome};

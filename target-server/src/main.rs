@@ -54,6 +54,9 @@ async fn run(args: &Args) -> Result<(), Failure> {
         Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? };
     // The parent too reads the script, so that a mistake in it is told once.
     let script = args.script.as_deref().map(Script::load).transpose()?.unwrap_or_default();
+    if args.grpc.is_some() && args.processes > 1 {
+        return Err(Failure::Usage("--grpc: one process serves it: expected --processes 1".to_owned()));
+    }
     if args.processes == 1 || args.member.is_some() {
         serve(args, script, &mut signals).await
     } else {
@@ -68,11 +71,15 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
         None => Group::default(),
     };
     let https = args.https.zip(args.tls());
-    let server = Server::start(Config { http: args.http(), https, script, ring: args.ring(), group })?;
+    let grpc = args.grpc;
+    let server = Server::start(Config { http: args.http(), https, grpc, script, ring: args.ring(), group })?;
     if args.member.is_some() {
         say(READY)?;
     } else {
         announce(server.http_addr(), server.https_addr())?;
+        if let Some(address) = server.grpc_addr() {
+            say(&format!("grpc http://{address}"))?;
+        }
     }
     signals.any().await;
     Ok(())

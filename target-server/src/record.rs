@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    grpc::GrpcRecord,
     report::Report,
     stall::Gate,
     truth::{Arrival, Truth},
@@ -15,11 +16,14 @@ const SLICE: usize = 8192;
 pub(crate) struct Record {
     truth: Mutex<Truth>,
     pub(crate) gate: Gate,
+    pub(crate) grpc: GrpcRecord,
+    /// There is a gRPC listener.
+    has_grpc: bool,
 }
 
 impl Record {
-    pub(crate) fn new(truth: Truth, gate: Gate) -> Self {
-        Self { truth: Mutex::new(truth), gate }
+    pub(crate) fn new(truth: Truth, gate: Gate, has_grpc: bool) -> Self {
+        Self { truth: Mutex::new(truth), gate, grpc: GrpcRecord::default(), has_grpc }
     }
 
     /// The lock costs some 10 ns while nobody reads. Every change leaves the record whole, so that one
@@ -30,7 +34,8 @@ impl Record {
 
     pub(crate) fn report(&self) -> Report {
         let start = self.gate.start();
-        self.truth().report(start)
+        let grpc = self.has_grpc.then(|| self.grpc.report());
+        Report { grpc, ..self.truth().report(start) }
     }
 
     /// The recorded arrivals by the time they came. Arrivals of this moment may be missing.
@@ -62,6 +67,7 @@ impl Record {
     /// Zeroes the record and restarts the script's time, in this process.
     pub(crate) fn reset(&self) {
         self.truth().reset();
+        self.grpc.reset();
         self.gate.reset();
     }
 }

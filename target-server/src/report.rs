@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grpc::GrpcReport;
+
 /// How many requests ended without a whole answer, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aborted {
@@ -54,6 +56,9 @@ pub struct Report {
     pub connections: Connections,
     /// The ring of arrivals.
     pub ring: RingReport,
+    /// What came over gRPC; none without a listener for it. Only a server of one process has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<GrpcReport>,
 }
 
 /// Connections, without those whose first request went to a control path.
@@ -146,6 +151,7 @@ mod tests {
             bytes_out: 40,
             connections: Connections { accepted: 3, open: 1, ..Connections::default() },
             ring: RingReport { size: 8, held: 7, dropped: 0 },
+            grpc: None,
         };
         let mut all = one(None);
         all.add(&Report { answered: [(200, 3), (503, 1)].into(), ..one(Some(40)) });

@@ -4,11 +4,14 @@
 //! under the same load does the same thing again.
 
 mod file;
+mod grpc;
 mod values;
 
 use crate::{delay::Delay, fault::How, http::Encoding};
 
 pub use file::ScriptError;
+pub(crate) use grpc::code_name;
+pub use grpc::{GrpcFail, GrpcHow, GrpcScript};
 
 /// The most bytes a scripted body may have.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
@@ -24,6 +27,8 @@ pub struct Script {
     pub rules: Vec<Rule>,
     /// Times at which the whole server stands still, in order and apart from each other.
     pub stalls: Vec<Stall>,
+    /// What gRPC calls meet.
+    pub grpc: GrpcScript,
 }
 
 /// What number of a request decides its draws.
@@ -106,7 +111,13 @@ pub(crate) struct Decision {
 impl Default for Script {
     /// Answers every request with `200` and a small body.
     fn default() -> Self {
-        Self { seed: 0, draw_by: DrawBy::Order, rules: vec![Rule::default()], stalls: Vec::new() }
+        Self {
+            seed: 0,
+            draw_by: DrawBy::Order,
+            rules: vec![Rule::default()],
+            stalls: Vec::new(),
+            grpc: GrpcScript::default(),
+        }
     }
 }
 

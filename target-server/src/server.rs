@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     control::serve_group,
     group::Group,
+    grpc::{self, GrpcContext, GrpcReport},
     listen::{BindError, TlsFiles, listen, tls},
     record::Record,
     report::Report,
@@ -47,6 +48,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Where HTTP over TLS is served, and with what.
     pub https: Option<(SocketAddr, TlsFiles)>,
+    /// Where gRPC is served, without TLS; only by a server of one process.
+    pub grpc: Option<SocketAddr>,
     /// What is answered.
     pub script: Script,
     /// Arrivals kept; 0 keeps counters only.
@@ -61,6 +64,7 @@ impl Default for Config {
         Self {
             http: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             https: None,
+            grpc: None,
             script: Script::default(),
             ring: 1 << 20,
             group: Group::default(),
@@ -86,6 +90,7 @@ pub enum StartError {
 pub struct Server {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
+    grpc: Option<SocketAddr>,
     record: Arc<Record>,
     /// Ends a stall.
     wake: Arc<OwnedFd>,
@@ -98,6 +103,7 @@ pub struct Server {
 struct Parts {
     http: Option<TcpListener>,
     https: Option<(TcpListener, TlsAcceptor)>,
+    grpc: Option<TcpListener>,
     peers: Option<UnixListener>,
     script: Arc<Script>,
     group: Group,
@@ -122,21 +128,23 @@ impl Server {
             }
             None => None,
         };
+        let grpc = config.grpc.map(|address| listen(address, false)).transpose()?;
         let script = Arc::new(config.script);
         let names = script.rules.iter().map(|rule| rule.name.clone()).collect();
         let gate = Gate::new(Arc::clone(&script), config.group.start_file(), Arc::clone(&wake));
-        let record = Arc::new(Record::new(Truth::new(names, config.ring), gate));
+        let record = Arc::new(Record::new(Truth::new(names, config.ring), gate, grpc.is_some()));
         let (turns, mut asked) = unbounded_channel::<SyncSender<()>>();
         let mut server = Self {
             http: http.as_ref().map(TcpListener::local_addr).transpose()?,
             https: https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?,
+            grpc: grpc.as_ref().map(TcpListener::local_addr).transpose()?,
             record: Arc::clone(&record),
             wake,
             turns: Some(turns),
             thread: None,
         };
         let peers = config.group.socket().map(bind_peers).transpose()?;
-        let parts = Parts { http, https, peers, script, group: config.group, record };
+        let parts = Parts { http, https, grpc, peers, script, group: config.group, record };
         let runtime = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_io()
@@ -174,6 +182,17 @@ impl Server {
     /// Where HTTP over TLS is served.
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.https
+    }
+
+    /// Where gRPC is served.
+    pub fn grpc_addr(&self) -> Option<SocketAddr> {
+        self.grpc
+    }
+
+    /// What came over gRPC so far.
+    pub fn grpc_truth(&self) -> GrpcReport {
+        self.settle();
+        self.record.grpc.report()
     }
 
     /// What the server did so far.
@@ -237,14 +256,29 @@ impl Parts {
             spawn_local(accept(Rc::clone(&context), net::TcpListener::from_std(listener)?, None));
         }
         if let Some((listener, tls)) = self.https {
-            spawn_local(accept(context, net::TcpListener::from_std(listener)?, Some(tls)));
+            spawn_local(accept(Rc::clone(&context), net::TcpListener::from_std(listener)?, Some(tls)));
+        }
+        if let Some(listener) = self.grpc {
+            let grpc = Rc::new(GrpcContext::new(Rc::clone(&context), grpc::routes()?));
+            let listener = net::TcpListener::from_std(listener)?;
+            spawn_local(accept_all(context, listener, move |tcp| grpc::serve(Rc::clone(&grpc), tcp)));
         }
         Ok(())
     }
 }
 
-/// Accepts connections for ever.
+/// Accepts HTTP connections for ever.
 async fn accept(context: Rc<Context>, listener: net::TcpListener, tls: Option<TlsAcceptor>) {
+    let shared = Rc::clone(&context);
+    accept_all(context, listener, move |tcp| serve(Rc::clone(&shared), tcp, tls.clone())).await;
+}
+
+/// Accepts connections for ever and gives each to a task of its own.
+async fn accept_all<F: Future<Output = ()> + 'static>(
+    context: Rc<Context>,
+    listener: net::TcpListener,
+    serve: impl Fn(net::TcpStream) -> F,
+) {
     loop {
         let Ok((tcp, _)) = listener.accept().await else {
             context.record.truth().connections.accept_failed += 1;
@@ -253,6 +287,6 @@ async fn accept(context: Rc<Context>, listener: net::TcpListener, tls: Option<Tl
         };
         // Without it, the second part of an answer could wait for an acknowledgement.
         let _ = tcp.set_nodelay(true);
-        spawn_local(serve(Rc::clone(&context), tcp, tls.clone()));
+        spawn_local(serve(tcp));
     }
 }

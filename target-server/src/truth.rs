@@ -214,6 +214,7 @@ impl Truth {
                 held: self.ring.len() as u64,
                 dropped: self.dropped(),
             },
+            grpc: None,
         }
     }
 

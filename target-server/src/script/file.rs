@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
-    DrawBy, MAX_BODY_BYTES, Rule, Script, Stall,
+    DrawBy, Fail, MAX_BODY_BYTES, Rule, Script, Stall,
+    grpc::RawGrpc,
     values::{Fails, Time, check_status},
 };
 use crate::{delay::Delay, fault::How, http::Encoding};
@@ -71,6 +72,7 @@ struct File {
     rule: Rules,
     #[serde(default)]
     stall: Stalls,
+    grpc: Option<RawGrpc>,
 }
 
 fn by_order() -> DrawBy {
@@ -81,7 +83,8 @@ impl File {
     fn into_script(self) -> Script {
         let mut rules = self.rule.0;
         rules.push(Rule::default());
-        Script { seed: self.seed, draw_by: self.draw_by, rules, stalls: self.stall.0 }
+        let grpc = self.grpc.map(Into::into).unwrap_or_default();
+        Script { seed: self.seed, draw_by: self.draw_by, rules, stalls: self.stall.0, grpc }
     }
 }
 
@@ -176,7 +179,7 @@ struct RawRule {
     requests_per_connection: u64,
     delay: Option<Delay>,
     #[serde(default)]
-    fail: Fails,
+    fail: Fails<Fail>,
 }
 
 impl<'de> Deserialize<'de> for Rule {

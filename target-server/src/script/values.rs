@@ -1,6 +1,6 @@
 //! How are the values of a script written that are more than numbers? Durations, delays and faults.
 
-use std::{fmt, time::Duration};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
@@ -118,6 +118,17 @@ impl<'de> Deserialize<'de> for Delay {
     }
 }
 
+/// How often a fault falls due.
+pub(super) fn when(share: Option<f64>, every: Option<u64>) -> Result<When, String> {
+    match (share, every) {
+        (Some(_), Some(_)) => Err("expected `share` or `every`, not both".to_owned()),
+        (Some(share), None) => Ok(When::Share(check_share(share)?)),
+        (None, Some(0)) => Err("every = 0: expected 1 or more".to_owned()),
+        (None, Some(every)) => Ok(When::Every(every)),
+        (None, None) => Ok(When::Always),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFail {
@@ -130,13 +141,7 @@ struct RawFail {
 
 impl RawFail {
     fn check(self) -> Result<Fail, String> {
-        let when = match (self.share, self.every) {
-            (Some(_), Some(_)) => return Err("expected `share` or `every`, not both".to_owned()),
-            (Some(share), None) => When::Share(check_share(share)?),
-            (None, Some(0)) => return Err("every = 0: expected 1 or more".to_owned()),
-            (None, Some(every)) => When::Every(every),
-            (None, None) => When::Always,
-        };
+        let when = when(self.share, self.every)?;
         let how = self.how()?;
         if self.after_bytes.is_some() && !matches!(how, How::Reset(_) | How::Close(_) | How::Never(_)) {
             return Err("expected `after_bytes` with how = \"reset\", \"close\" or \"never\" only".to_owned());
@@ -185,24 +190,29 @@ impl<'de> Deserialize<'de> for Fail {
 }
 
 /// One fault, or a list of them.
-#[derive(Default)]
-pub(super) struct Fails(pub(super) Vec<Fail>);
+pub(super) struct Fails<F>(pub(super) Vec<F>);
 
-impl<'de> Deserialize<'de> for Fails {
+impl<F> Default for Fails<F> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, F: Deserialize<'de>> Deserialize<'de> for Fails<F> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Fails;
+        struct OneOrMany<F>(PhantomData<F>);
+        impl<'de, F: Deserialize<'de>> Visitor<'de> for OneOrMany<F> {
+            type Value = Fails<F>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a table like { share = 0.01, how = \"reset\" } or a list of them")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fails, A::Error> {
-                Ok(Fails(vec![Fail::deserialize(MapAccessDeserializer::new(map))?]))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Ok(Fails(vec![F::deserialize(MapAccessDeserializer::new(map))?]))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Fails, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut fails = Vec::new();
                 while let Some(fail) = seq.next_element()? {
                     fails.push(fail);
@@ -210,6 +220,6 @@ impl<'de> Deserialize<'de> for Fails {
                 Ok(Fails(fails))
             }
         }
-        from.deserialize_any(OneOrMany)
+        from.deserialize_any(OneOrMany(PhantomData))
     }
 }

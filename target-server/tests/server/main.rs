@@ -5,6 +5,7 @@
 mod answers;
 mod client;
 mod faults;
+mod grpc;
 mod program;
 mod stall;
 mod tls;

@@ -1,0 +1,10 @@
+//! Wire formats that a tool and the reference server share: bytes and nothing else.
+//!
+//! A format is here only so that it is written down once. What is made of the bytes, each side writes for itself, so
+//! that a mistake cannot agree with itself.
+//!
+//! | question | module |
+//! |---|---|
+//! | What does Nova-Torch speak over gRPC? | [`nova_torch`] |
+
+pub mod nova_torch;
