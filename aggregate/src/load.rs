@@ -83,6 +83,22 @@ pub(crate) fn folder(path: &Path, keep_going: bool) -> Result<Loaded, Failure> {
     Ok(loader.finish())
 }
 
+/// Whether `folder` holds a file that [`folder()`] would read.
+pub(crate) fn has_results(folder: &Path) -> bool {
+    let mut listing = Listing::default();
+    // A name that is not in order is told when the folder is read.
+    fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let added = printable(&entry.file_name()).map(|name| listing.add(&name));
+        added.is_some_and(|added| added.is_err()) || !(listing.parts.is_empty() && listing.skipped.is_empty())
+    })
+}
+
+/// The name of a folder, also of one that was named by a link.
+pub(crate) fn name_of(folder: &Path) -> String {
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().and_then(printable).unwrap_or_default()
+}
+
 struct Loader<'a> {
     path: &'a Path,
     keep_going: bool,
@@ -216,8 +232,7 @@ impl Loader<'_> {
 
     fn finish(mut self) -> Loaded {
         if self.loaded.run_id.is_empty() {
-            let whole = fs::canonicalize(self.path).unwrap_or_else(|_| self.path.to_owned());
-            self.loaded.run_id = whole.file_name().and_then(printable).unwrap_or_default();
+            self.loaded.run_id = name_of(self.path);
         }
         self.loaded
     }

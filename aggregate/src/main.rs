@@ -4,9 +4,11 @@
 mod args;
 mod judge;
 mod load;
+mod profiles;
 mod report;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -56,13 +58,32 @@ fn run(args: &Args) -> Exit {
 fn aggregate(args: &Args) -> Result<Exit, Failure> {
     let reports = report::kinds(&args.report)?;
     let targets = args.targets.as_deref().map(judge::read_targets).transpose()?.unwrap_or_default();
-    let loaded = load::folder(&args.results, args.keep_going)?;
-    let summary = judge::judge(loaded, &targets, args.require_all);
-    let written = report::write(&args.results, &summary, &reports);
+    let one = |folder: &Path| {
+        let loaded = load::folder(folder, args.keep_going)?;
+        Ok(judge::judge(loaded, &targets, args.require_all))
+    };
+    let mut written = Vec::new();
+    let profiles = profiles::of(&args.results);
+    let summary = if profiles.is_empty() {
+        one(&args.results)?
+    } else {
+        let mut judged = Vec::new();
+        for profile in profiles {
+            let folder = args.results.join(&profile);
+            let summary = one(&folder)?;
+            written.push(report::write(&folder, &summary));
+            judged.push((profile, summary));
+        }
+        profiles::combine(load::name_of(&args.results), judged)
+    };
+    written.push(report::write(&args.results, &summary));
+    written.push(report::write_besides(&summary, &reports));
     let printed = report::print(&summary, args.quiet);
-    for failure in [&written, &printed].into_iter().filter_map(|result| result.as_ref().err()) {
+    written.push(printed);
+    let failures: Vec<_> = written.into_iter().filter_map(Result::err).collect();
+    for failure in &failures {
         let _ = writeln!(std::io::stderr(), "aggregate: {}", failure.message);
     }
-    let failed = written.is_err() || printed.is_err();
-    Ok(Exit::first_of([Some(summary.exit), failed.then_some(Exit::NotWritten)].into_iter().flatten()))
+    let not_written = (!failures.is_empty()).then_some(Exit::NotWritten);
+    Ok(Exit::first_of([Some(summary.exit), not_written].into_iter().flatten()))
 }

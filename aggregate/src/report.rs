@@ -53,24 +53,36 @@ fn render(summary: &Summary, kind: Kind) -> Vec<u8> {
     }
 }
 
-/// Writes the files of the results folder, the reports asked for, and the step summary.
+/// Writes the files of the results folder.
 ///
 /// # Errors
 /// When one of them cannot be written; the others are all the same.
-pub(crate) fn write(folder: &Path, summary: &Summary, reports: &[(PathBuf, Kind)]) -> Result<(), Failure> {
+pub(crate) fn write(folder: &Path, summary: &Summary) -> Result<(), Failure> {
     let own = [("summary.json", Kind::Json), ("SUMMARY.md", Kind::Markdown), ("junit.xml", Kind::Junit)];
-    let own = own.map(|(name, kind)| (folder.join(name), kind));
-    let files = own
-        .iter()
-        .chain(reports)
-        .map(|(path, kind)| (path, store::atomically(path, &render(summary, *kind))));
-    let mut failed: Vec<String> =
-        files.filter_map(|(path, result)| Some(format!("{}: {}", path.display(), result.err()?))).collect();
+    said(&write_each(summary, &own.map(|(name, kind)| (folder.join(name), kind))))
+}
+
+/// Writes the reports asked for, and the step summary.
+///
+/// # Errors
+/// When one of them cannot be written; the others are all the same.
+pub(crate) fn write_besides(summary: &Summary, reports: &[(PathBuf, Kind)]) -> Result<(), Failure> {
+    let mut failed = write_each(summary, reports);
     if let Some(path) = step_summary()
         && let Err(error) = append(&path, &github::step_summary(summary))
     {
         failed.push(format!("{}: {error}", path.display()));
     }
+    said(&failed)
+}
+
+/// What could not be written, and why.
+fn write_each(summary: &Summary, files: &[(PathBuf, Kind)]) -> Vec<String> {
+    let written = files.iter().map(|(path, kind)| (path, store::atomically(path, &render(summary, *kind))));
+    written.filter_map(|(path, result)| Some(format!("{}: {}", path.display(), result.err()?))).collect()
+}
+
+fn said(failed: &[String]) -> Result<(), Failure> {
     if failed.is_empty() { Ok(()) } else { Err(Failure::new(Exit::NotWritten, failed.join("; "))) }
 }
 

@@ -202,3 +202,29 @@ fn github_gets_a_step_summary_and_annotations() {
     let page = fs::read_to_string(&step).unwrap();
     assert!(page.starts_with("before\n# FAIL"), "{page}");
 }
+
+#[test]
+fn several_profiles_have_one_verdict_and_each_its_own_files() {
+    let folder = Folder::new();
+    for (profile, limit) in [("smoke", "5%"), ("stress", "1%")] {
+        fs::create_dir(folder.path(profile)).unwrap();
+        let threshold = format!("error_rate: rate<{limit}");
+        folder.run_in(profile, whole("api", &[&threshold])).run_in(profile, whole("ws", &[]));
+    }
+    let targets = target("fast", "api::response_time: p(95)<10s");
+    let targets = folder.file("targets.toml", targets).path("targets.toml");
+    let answer = folder.aggregate(&["--targets", targets.to_str().unwrap()]);
+    assert_eq!(answer.code, 99, "{}", answer.err);
+    let summary = folder.summary();
+    assert_eq!(summary["verdict"], "fail");
+    let names: Vec<_> = summary["components"].as_array().unwrap().iter().map(|c| &c["component"]).collect();
+    assert_eq!(names, ["smoke/api", "smoke/ws", "stress/api", "stress/ws"]);
+    let targets: Vec<_> = summary["targets"].as_array().unwrap().iter().map(|t| &t["name"]).collect();
+    assert_eq!(targets, ["smoke/fast", "stress/fast"]);
+    for (profile, verdict) in [("smoke", "pass"), ("stress", "fail")] {
+        let own = fs::read(folder.path(profile).join("summary.json")).unwrap();
+        let own: serde_json::Value = serde_json::from_slice(&own).unwrap();
+        assert_eq!(own["verdict"], verdict);
+    }
+    assert!(answer.out.contains("profile stress: FAIL, exit code 99"), "{}", answer.out);
+}

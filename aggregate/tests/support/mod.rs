@@ -42,6 +42,11 @@ impl Folder {
 
     /// Adds the summary of a judged record under the name that belongs to it.
     pub(crate) fn run(&self, record: Record) -> &Self {
+        self.run_in("", record)
+    }
+
+    /// The same in a folder of the folder.
+    pub(crate) fn run_in(&self, sub: &str, record: Record) -> &Self {
         let segment = record.header.segment;
         let part = if segment == Segment::WHOLE {
             String::new()
@@ -51,7 +56,8 @@ impl Folder {
         let name = format!("{}{part}_summary.json", record.header.component);
         let thresholds: Vec<Threshold> =
             record.header.plan.thresholds.iter().map(|text| text.parse().unwrap()).collect();
-        self.file(&name, json::run(&record.judge(&thresholds)))
+        let name = std::path::Path::new(sub).join(name);
+        self.file(name.to_str().unwrap(), json::run(&record.judge(&thresholds)))
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
