@@ -47,6 +47,9 @@ impl Connection {
         let tcp = TcpStream::connect(address).await.map_err(NoConnection::Tcp)?;
         // The small request after a small request must not wait for an acknowledgement.
         tcp.set_nodelay(true).map_err(NoConnection::Tcp)?;
+        // Some congestion controls, BBR for one, pace: they hold bytes back in the kernel, where nobody sees it. Reno is
+        // part of every Linux; a container may forbid the choice, and then the default serves too.
+        let _ = rustix::net::sockopt::set_tcp_congestion(&tcp, "reno");
         let Some(tls) = tls else { return Ok(Self::Plain(tcp)) };
         let connector = TlsConnector::from(Arc::clone(&tls.config));
         let stream = connector.connect(tls.name.clone(), tcp).await.map_err(NoConnection::Tls)?;
