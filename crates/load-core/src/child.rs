@@ -21,7 +21,7 @@ use crate::protocol::Protocol;
 use crate::usage::Meter;
 
 /// The only argument of a child.
-pub(crate) const CHILD: &str = "--quintet-child";
+const CHILD: &str = "--quintet-child";
 
 /// What a child must know: the parent's command line and what the parent learnt.
 #[derive(Serialize, Deserialize)]
@@ -164,8 +164,12 @@ fn understand(process: u32, hash: u32, say: Say) -> Message {
     }
 }
 
-/// Reads the setup from stdin. Later lines are for [`serve`].
-pub(crate) fn read_setup() -> Result<Setup, RunError> {
+/// The setup of a child, when `argv` is that of one: from stdin, whose later lines are for [`serve`].
+pub(crate) fn setup(argv: &[String]) -> Option<Result<Setup, RunError>> {
+    argv.get(1).is_some_and(|arg| arg == CHILD).then(read_setup)
+}
+
+fn read_setup() -> Result<Setup, RunError> {
     let mut line = String::new();
     std::io::stdin()
         .lock()

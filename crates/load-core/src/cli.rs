@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args as _, Command, FromArgMatches as _};
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use load_report::exit::Exit;
 
-use crate::child;
+use crate::child::{self, Setup};
 use crate::error::{RunError, UsageError};
 use crate::null::Null;
 use crate::output::Console;
@@ -29,36 +29,87 @@ pub struct About {
     pub examples: &'static str,
 }
 
-/// The whole program: reads the command line, runs `P`, returns the exit code.
+/// The whole program of a tool with one protocol: reads the command line, runs `P`, returns the exit code.
 pub fn main<P: Protocol>(about: About) -> ExitCode {
-    let argv: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    // A panic is a bug of the tool, and has an exit code of its own; its message is already on stderr.
-    let exit = std::panic::catch_unwind(|| {
-        if argv.get(1).is_some_and(|arg| arg == child::CHILD) {
-            in_child::<P>(about)
-        } else {
-            at_terminal::<P>(about, &argv)
-        }
-    });
-    exit.unwrap_or(Exit::Internal).into()
+    guarded(|argv| match child::setup(&argv) {
+        Some(setup) => in_child::<P>(about, setup),
+        None => at_terminal::<P>(about, &argv),
+    })
 }
 
-fn command<P: Protocol>(about: About) -> Command {
-    let command = LoadArgs::augment_args(P::Args::augment_args(Command::new(about.name)));
-    // The flags' own structs would say what they are about.
+/// One subcommand of a tool that has several.
+pub struct Tool {
+    about: About,
+    at_terminal: fn(About, &[String]) -> Exit,
+    in_child: fn(About, Result<Setup, RunError>) -> Exit,
+}
+
+impl Tool {
+    /// A subcommand that runs `P`. The name in `about` is that of the tool and, behind a space, its own: `db-load redis`.
+    pub const fn new<P: Protocol>(about: About) -> Self {
+        Self { about, at_terminal: at_terminal::<P>, in_child: in_child::<P> }
+    }
+
+    /// A subcommand that loads nothing: `run` gets the command line, without the tool's own name.
+    pub const fn other(about: About, run: fn(About, &[String]) -> Exit) -> Self {
+        Self { about, at_terminal: run, in_child: |_, _| Exit::Internal }
+    }
+
+    fn name(&self) -> &'static str {
+        self.about.name.rsplit(' ').next().unwrap_or_default()
+    }
+}
+
+/// The whole program of a tool with several protocols: the first word chooses one of `tools`.
+pub fn tools(about: About, tools: &[Tool]) -> ExitCode {
+    guarded(|mut argv| {
+        if let Some(setup) = child::setup(&argv) {
+            // The parent's command line begins with the name of the tool that was chosen.
+            let named = setup.as_ref().ok().and_then(|setup| setup.argv.first());
+            let chosen = tools.iter().find(|tool| named.is_some_and(|name| name == tool.about.name));
+            return chosen.map_or(Exit::Internal, |tool| (tool.in_child)(tool.about, setup));
+        }
+        if let Some(tool) = tools.iter().find(|tool| argv.get(1).is_some_and(|word| word == tool.name())) {
+            argv.splice(..2, [tool.about.name.to_owned()]);
+            return (tool.at_terminal)(tool.about, &argv);
+        }
+        let words = tools.iter().map(|tool| Command::new(tool.name()).about(tool.about.about));
+        let command = Command::new(about.name).subcommands(words).disable_help_subcommand(true);
+        let command = command.subcommand_required(true).arg_required_else_help(true);
+        // None of the words is there, so this tells what is wrong, or helps.
+        read(described(command, about), &argv).err().unwrap_or(Exit::Usage)
+    })
+}
+
+/// A panic is a bug of the tool, and has an exit code of its own; its message is already on stderr.
+fn guarded(run: impl FnOnce(Vec<String>) -> Exit) -> ExitCode {
+    let argv = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(argv))).unwrap_or(Exit::Internal).into()
+}
+
+fn described(command: Command, about: About) -> Command {
     let after = format!("Examples:\n{}\n\n{}", about.examples, Exit::help());
     command.version(about.version).about(about.about).long_about(None).after_help(after)
 }
 
+/// Reads the command line, or tells what is wrong with it, or helps.
+fn read(command: Command, argv: &[String]) -> Result<ArgMatches, Exit> {
+    command.try_get_matches_from(argv).map_err(|error| {
+        // Nobody is left to be told when this cannot be written.
+        let _ = error.print();
+        if error.use_stderr() { Exit::Usage } else { Exit::Pass }
+    })
+}
+
+fn command<P: Protocol>(about: About) -> Command {
+    // The flags' own structs would say what they are about.
+    described(LoadArgs::augment_args(P::Args::augment_args(Command::new(about.name))), about)
+}
+
 fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
-    let matches = match command::<P>(about).try_get_matches_from(argv) {
+    let matches = match read(command::<P>(about), argv) {
         Ok(matches) => matches,
-        Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Pass };
-            // Nobody is left to be told when this cannot be written.
-            let _ = error.print();
-            return exit;
-        }
+        Err(exit) => return exit,
     };
     let outcome = LoadArgs::from_arg_matches(&matches)
         .map_err(|error| UsageError::new(error.to_string()).into())
@@ -90,8 +141,8 @@ fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String
     })
 }
 
-fn in_child<P: Protocol>(about: About) -> Exit {
-    let outcome = child::read_setup().and_then(|setup| {
+fn in_child<P: Protocol>(about: About, setup: Result<Setup, RunError>) -> Exit {
+    let outcome = setup.and_then(|setup| {
         let matches = command::<P>(about).try_get_matches_from(&setup.argv);
         let matches = matches.map_err(|e| UsageError::new(e.to_string()))?;
         let args = LoadArgs::from_arg_matches(&matches).map_err(|e| UsageError::new(e.to_string()))?;
@@ -112,7 +163,7 @@ fn in_child<P: Protocol>(about: About) -> Exit {
     }
 }
 
-fn serve<P: Protocol>(protocol: P, args: &LoadArgs, setup: child::Setup) -> Result<(), RunError> {
+fn serve<P: Protocol>(protocol: P, args: &LoadArgs, setup: Setup) -> Result<(), RunError> {
     let plan = build(args, Context::of(&protocol))?;
     crate::plan::preflight(&plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -21,7 +21,11 @@ const SECOND: Nanos = Nanos(1_000_000_000);
 const LEAVE: Nanos = Nanos(300_000_000);
 
 /// SIGINT, SIGTERM and SIGHUP.
-pub(crate) struct Signals([Signal; 3]);
+pub(crate) struct Signals {
+    all: [Signal; 3],
+    /// How many have come.
+    pub(crate) heard: u32,
+}
 
 impl Signals {
     /// From now on these signals no longer end the process.
@@ -29,21 +33,23 @@ impl Signals {
         let listen = |kind| {
             signal(kind).map_err(|source| RunError::Machine { what: "cannot listen to signals", source })
         };
-        Ok(Self([
+        let all = [
             listen(SignalKind::interrupt())?,
             listen(SignalKind::terminate())?,
             listen(SignalKind::hangup())?,
-        ]))
+        ];
+        Ok(Self { all, heard: 0 })
     }
 
     /// The next one.
     pub(crate) async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
+        let [interrupt, terminate, hangup] = &mut self.all;
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
         }
+        self.heard += 1;
     }
 }
 

@@ -1,8 +1,9 @@
 //! The engine of the load generators: when to send, what to record, when to stop.
 //!
-//! A tool implements [`protocol::Protocol`] and calls [`main`]; everything else is the same for all.
+//! A tool implements [`protocol::Protocol`] and calls [`main`], or [`tools`] when it has several; everything else is the same for all.
 
 mod child;
+mod clean;
 mod cli;
 pub mod clock;
 mod conduct;
@@ -19,4 +20,4 @@ pub mod schedule;
 pub mod secret;
 mod usage;
 
-pub use cli::{About, main};
+pub use cli::{About, Tool, main, tools};

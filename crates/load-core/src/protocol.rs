@@ -124,12 +124,23 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// Ends a session in good order.
     async fn close(&self, _session: Self::Session, _probe: &mut Probe<'_>) {}
 
-    /// Once a run, after everything else: removes what [`Protocol::prepare`] and the calls have made.
+    /// Once a run, after everything else: removes what [`Protocol::prepare`] and the calls have made. Runs in the
+    /// process that prepared, for at most 10 s, also when `prepare` failed or was dropped half way; then there is no
+    /// target.
     ///
     /// # Errors
-    /// What is left, and how to remove it.
-    async fn cleanup(&self, _target: &Self::Target, _control: &mut Control) -> Result<(), PrepareError> {
+    /// Why it could not be removed; [`Protocol::leaves`] says what.
+    async fn cleanup(
+        &self,
+        _target: Option<&Self::Target>,
+        _control: &mut Control,
+    ) -> Result<(), PrepareError> {
         Ok(())
+    }
+
+    /// What is left when [`Protocol::cleanup`] does not come to its end, and how to remove it.
+    fn leaves(&self) -> Option<String> {
+        None
     }
 }
 
@@ -181,7 +192,9 @@ pub enum Sharing {
     Exclusive,
     /// `--connections` links, each shared by several lanes of one worker.
     Shared,
-    /// One link a worker, which is a pool of the worker's share of `--connections`.
+    /// One link a worker, which is a pool of the worker's share of `--connections`. It repairs its connections by
+    /// itself, and a call that timed out ends the session only. A fault that [ends the session](Fault::ends_session)
+    /// ends the pool for all lanes: the engine opens it again, with growing pauses.
     Pool,
 }
 
@@ -219,11 +232,9 @@ impl Vu {
     }
 
     /// Begins iteration number `seq` over all users.
-    pub(crate) fn begin(&mut self, seed: u64, seq: u64, randomly: bool) {
+    pub(crate) fn begin(&mut self, seed: u64, seq: u64) {
         self.scope.seq = seq;
-        if randomly {
-            self.rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        }
+        self.rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     }
 }
 

@@ -11,6 +11,7 @@ use load_report::render::text;
 use load_report::threshold::unreachable;
 
 use crate::child;
+use crate::clean::clean_up;
 use crate::clock::{Clock, Nanos};
 use crate::conduct::{Conductor, Signals, ready};
 use crate::crew::Crew;
@@ -121,33 +122,39 @@ async fn course<P: Protocol>(
     tokio::task::spawn_local(async move { driver.drive().await });
     let mut signals = Signals::listen()?;
     let mut control = Control::default();
-    let target = tokio::select! {
-        target = protocol.prepare(&mut control) => target?,
-        () = signals.next() => return Ok(None),
+    let prepared = tokio::select! {
+        target = protocol.prepare(&mut control) => target.map(Some),
+        () = signals.next() => Ok(None),
     };
-    let crew = if plan.processes > 1 {
-        child::crew::<P>(plan, &target, argv)
-    } else {
-        Crew::threads(protocol, &target, plan, 0, plan.segment)
-            .map_err(|source| RunError::Machine { what: "cannot start a thread", source })
-    };
-    let outcome = match crew {
-        Ok(mut crew) => {
-            let stage = Stage { clock, plan, args, console, folder, names, control_calls: control.calls };
-            stage.play(&mut crew, &mut signals).await
+    let target = prepared.as_ref().ok().and_then(Option::as_ref);
+    let mut outcome = match target {
+        Some(target) => {
+            let stage = Stage {
+                clock: clock.clone(),
+                plan,
+                args,
+                console,
+                folder,
+                names,
+                control_calls: control.calls,
+            };
+            stage.enter(protocol, target, argv, &mut signals).await
         }
-        Err(error) => Err(error),
+        None => Ok(None),
     };
-    if let Err(error) = protocol.cleanup(&target, &mut control).await {
-        console.complain(&format!("cleanup: {error}"));
+    let left = clean_up(&**protocol, target, &mut control, &clock, &mut signals, console).await;
+    prepared?;
+    if let Ok(Some(record)) = &mut outcome {
+        record.health.control_calls = control.calls;
+        record.warnings.extend(left);
     }
     outcome
 }
 
-/// Everything between a ready crew and its record.
+/// Everything between preparation and the record.
 struct Stage<'a> {
     clock: Clock,
-    plan: &'a RunPlan,
+    plan: &'a Arc<RunPlan>,
     args: &'a LoadArgs,
     console: &'a Console,
     folder: &'a mut Folder,
@@ -156,6 +163,24 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// Gets a crew and plays.
+    async fn enter<P: Protocol>(
+        self,
+        protocol: &Arc<P>,
+        target: &P::Target,
+        argv: &[String],
+        signals: &mut Signals,
+    ) -> Result<Option<Record>, RunError> {
+        let plan = self.plan;
+        let mut crew = if plan.processes > 1 {
+            child::crew::<P>(plan, target, argv)?
+        } else {
+            Crew::threads(protocol, target, plan, 0, plan.segment)
+                .map_err(|source| RunError::Machine { what: "cannot start a thread", source })?
+        };
+        self.play(&mut crew, signals).await
+    }
+
     async fn play(self, crew: &mut Crew, signals: &mut Signals) -> Result<Option<Record>, RunError> {
         let Some(connected) = ready(crew, signals).await? else { return Ok(None) };
         if connected.connected == 0 && connected.failed > 0 {

@@ -278,17 +278,19 @@ impl<P: Protocol> Lane<P> {
         .await
     }
 
-    fn drop_session(&mut self) {
+    /// The session is over, and its link with it, but for a pool in which one call `timed_out`.
+    fn drop_session(&mut self, timed_out: bool) {
         self.session = None;
+        let worker = &self.worker;
+        let kept = worker.plan.sharing == Sharing::Pool && timed_out;
         let lost = match self.link {
-            Some((index, generation)) => {
-                self.worker.plan.sharing == Sharing::Shared && self.worker.links.broken(index, generation)
+            Some((index, generation)) if !kept && worker.links.broken(index, generation) => {
+                worker.link_id(index, generation).connections.get()
             }
-            None => true,
+            Some(_) => 0,
+            None => 1,
         };
-        if lost {
-            self.worker.connections.set(self.worker.connections.get().saturating_sub(1));
-        }
+        worker.connections.set(worker.connections.get().saturating_sub(lost));
     }
 
     /// The connection broke between two calls.
@@ -298,7 +300,7 @@ impl<P: Protocol> Lane<P> {
         }
         let now = self.worker.clock.now();
         self.worker.recorder.borrow_mut().lost_while_idle(now, &fault, &self.note);
-        self.drop_session();
+        self.drop_session(false);
         self.freed = now;
     }
 

@@ -1,8 +1,10 @@
 //! The real engine in virtual time, against a protocol whose every answer is scripted.
 
+mod pool;
+
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use load_report::collect::Collector;
 use load_report::fault::FaultKind;
@@ -10,6 +12,7 @@ use load_report::figures::Record;
 use load_report::journal::{Entry, Footer, Next, decode};
 use load_report::laws;
 use load_report::model::{End, Header, RunFile, SCHEMA, Segment};
+use rand::RngExt as _;
 use tokio::sync::{mpsc, watch};
 
 use super::worker::run;
@@ -19,7 +22,7 @@ use crate::error::{PrepareError, UsageError};
 use crate::null::NoArgs;
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, build};
-use crate::protocol::{Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Task, TaskStep, Vu};
+use crate::protocol::{Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Sharing, Task, TaskStep, Vu};
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
@@ -43,6 +46,9 @@ struct Scripted {
     holds_every: u64,
     calls: AtomicU64,
     connects: AtomicU64,
+    sharing: Sharing,
+    /// What the first draw of each iteration was.
+    drawn: Mutex<Vec<(u64, u64)>>,
     tasks: Vec<Task<()>>,
 }
 
@@ -55,6 +61,8 @@ impl Scripted {
             holds_every: 1,
             calls: AtomicU64::new(0),
             connects: AtomicU64::new(0),
+            sharing: Sharing::Exclusive,
+            drawn: Mutex::default(),
             tasks: vec![Task { weight: 1, steps: vec![TaskStep::new(0, ())] }],
         }
     }
@@ -87,6 +95,12 @@ impl Protocol for Scripted {
     fn tasks(&self) -> &[Task<()>] {
         &self.tasks
     }
+    fn sharing(&self) -> Sharing {
+        self.sharing
+    }
+    fn share(&self, (): &()) -> Option<()> {
+        Some(())
+    }
     async fn prepare(&self, _: &mut Control) -> Result<(), PrepareError> {
         Ok(())
     }
@@ -101,9 +115,10 @@ impl Protocol for Scripted {
         &self,
         alarm: &mut Alarm,
         _: &(),
-        _: &mut Vu,
+        vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
+        self.drawn.lock().unwrap().push((vu.scope.seq, vu.rng.random()));
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let mut end = probe.now().0 + self.service_ns;
         if (self.freeze.0..self.freeze.1).contains(&probe.now().0) {

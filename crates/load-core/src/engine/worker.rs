@@ -336,7 +336,7 @@ impl<P: Protocol> Worker<P> {
     /// An iteration fails without having been sent, because there is no connection.
     pub(super) fn fail_tick(&self, tick: Tick, start: Nanos, now: Nanos, fault: &Fault, note: &str) {
         let mut vu = Vu::new(0);
-        vu.begin(self.plan.record.seed, tick.seq, true);
+        vu.begin(self.plan.record.seed, tick.seq);
         let op = self.pick(&mut vu).steps.first().map_or(0, |step| step.op);
         let mut recorder = self.recorder.borrow_mut();
         recorder.started(&Start {

@@ -111,7 +111,7 @@ impl Protocol for Dwcp {
         let body = answer.into_body().collect().await.map_err(|error| gone(&error, probe))?.to_bytes();
         if status != expected {
             probe.note(format_args!("status {status}, expected {expected}"));
-            return Err(Fault::answered(FaultKind::Rejected, status.as_u16()));
+            return Err(Fault::answered(FaultKind::Rejected, status.as_u16().into()));
         }
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let mut outcome = Outcome { received: body.len() as u64, ..Outcome::default() };

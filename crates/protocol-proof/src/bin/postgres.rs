@@ -135,7 +135,7 @@ impl Protocol for Postgres {
         }
     }
 
-    async fn cleanup(&self, _target: &(), control: &mut Control) -> Result<(), PrepareError> {
+    async fn cleanup(&self, _target: Option<&()>, control: &mut Control) -> Result<(), PrepareError> {
         self.execute("DROP TABLE protocol_proof", control).await
     }
 }

@@ -130,7 +130,7 @@ impl Protocol for Redis {
         }
     }
 
-    async fn cleanup(&self, _target: &(), control: &mut Control) -> Result<(), PrepareError> {
+    async fn cleanup(&self, _target: Option<&()>, control: &mut Control) -> Result<(), PrepareError> {
         let wrong = |error| PrepareError::new(format!("the key {KEY} is left, delete it: {error}"));
         let mut connection = self.dial().await.map_err(wrong)?;
         control.calls += 1;

@@ -36,7 +36,7 @@ impl<P: Protocol> Lane<P> {
     pub(super) async fn iterate(&mut self, start: Start) {
         let worker = Rc::clone(&self.worker);
         worker.recorder.borrow_mut().started(&start);
-        self.vu.begin(worker.plan.record.seed, start.seq, worker.protocol.tasks().len() > 1);
+        self.vu.begin(worker.plan.record.seed, start.seq);
         let task = worker.pick(&mut self.vu);
         let mut times = CallTimes { seq: start.seq, due: start.due, start: start.start, end: start.start };
         let ended = self.make_calls(&worker, &task.steps, start.due, &mut times).await;
@@ -128,6 +128,7 @@ impl<P: Protocol> Lane<P> {
         times.end = worker.clock.now();
         worker.in_flight.borrow_mut()[self.id] = None;
         self.streak = if ended.waited { 0 } else { self.streak + 1 };
+        let timed_out = ended.output.is_none();
         let result = ended.output.unwrap_or_else(|| {
             note.clear();
             Err(Fault::fatal(FaultKind::Timeout))
@@ -137,7 +138,7 @@ impl<P: Protocol> Lane<P> {
             Err(fault) => worker.recorder.borrow_mut().failed(entry.op, times, fault, note),
         }
         if result.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
-            self.drop_session();
+            self.drop_session(timed_out);
         }
         result.map_err(|fault| Unfinished::Failed(fault.kind))
     }
