@@ -37,6 +37,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     pub(crate) grpc: Option<SocketAddr>,
 
+    /// Where WebSockets are served, in one process only: echoes, broadcasts, and pushes as scripted
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) ws: Option<SocketAddr>,
+
     /// What to answer, as TOML; without it, every path answers 200 at once
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,

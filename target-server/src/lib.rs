@@ -33,6 +33,7 @@ mod stall;
 mod stream;
 mod timer;
 mod truth;
+mod ws;
 
 pub use clock::now_ns;
 pub use delay::Delay;
@@ -44,6 +45,8 @@ pub use listen::{BindError, Reservation, TlsFiles};
 pub use report::{Aborted, Connections, Report, RingReport};
 pub use script::{
     DrawBy, Fail, GrpcFail, GrpcHow, GrpcScript, MAX_BODY_BYTES, Rule, Script, ScriptError, Stall, When,
+    WsFail, WsHow, WsScript,
 };
 pub use server::{Config, Server, StartError};
 pub use truth::{Arrival, CSV_HEADER, Outcome};
+pub use ws::{WsMessages, WsReport};

@@ -57,6 +57,9 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if args.grpc.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--grpc: one process serves it: expected --processes 1".to_owned()));
     }
+    if args.ws.is_some() && args.processes > 1 {
+        return Err(Failure::Usage("--ws: one process serves it: expected --processes 1".to_owned()));
+    }
     if args.processes == 1 || args.member.is_some() {
         serve(args, script, &mut signals).await
     } else {
@@ -71,14 +74,18 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
         None => Group::default(),
     };
     let https = args.https.zip(args.tls());
-    let grpc = args.grpc;
-    let server = Server::start(Config { http: args.http(), https, grpc, script, ring: args.ring(), group })?;
+    let (http, ring) = (args.http(), args.ring());
+    let config = Config { http, https, grpc: args.grpc, ws: args.ws, script, ring, group };
+    let server = Server::start(config)?;
     if args.member.is_some() {
         say(READY)?;
     } else {
         announce(server.http_addr(), server.https_addr())?;
         if let Some(address) = server.grpc_addr() {
             say(&format!("grpc http://{address}"))?;
+        }
+        if let Some(address) = server.ws_addr() {
+            say(&format!("ws ws://{address}"))?;
         }
     }
     signals.any().await;

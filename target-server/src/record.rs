@@ -7,6 +7,7 @@ use crate::{
     report::Report,
     stall::Gate,
     truth::{Arrival, Truth},
+    ws::WsRecord,
 };
 
 /// Arrivals copied under one lock, so that a reader never holds up the server for long.
@@ -19,11 +20,15 @@ pub(crate) struct Record {
     pub(crate) grpc: GrpcRecord,
     /// There is a gRPC listener.
     has_grpc: bool,
+    pub(crate) ws: WsRecord,
+    /// There is a WebSocket listener.
+    has_ws: bool,
 }
 
 impl Record {
-    pub(crate) fn new(truth: Truth, gate: Gate, has_grpc: bool) -> Self {
-        Self { truth: Mutex::new(truth), gate, grpc: GrpcRecord::default(), has_grpc }
+    pub(crate) fn new(truth: Truth, gate: Gate, has_grpc: bool, has_ws: bool) -> Self {
+        let (grpc, ws) = (GrpcRecord::default(), WsRecord::default());
+        Self { truth: Mutex::new(truth), gate, grpc, has_grpc, ws, has_ws }
     }
 
     /// The lock costs some 10 ns while nobody reads. Every change leaves the record whole, so that one
@@ -35,7 +40,8 @@ impl Record {
     pub(crate) fn report(&self) -> Report {
         let start = self.gate.start();
         let grpc = self.has_grpc.then(|| self.grpc.report());
-        Report { grpc, ..self.truth().report(start) }
+        let ws = self.has_ws.then(|| self.ws.report());
+        Report { grpc, ws, ..self.truth().report(start) }
     }
 
     /// The recorded arrivals by the time they came. Arrivals of this moment may be missing.
@@ -68,6 +74,7 @@ impl Record {
     pub(crate) fn reset(&self) {
         self.truth().reset();
         self.grpc.reset();
+        self.ws.reset();
         self.gate.reset();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::grpc::GrpcReport;
+use crate::{grpc::GrpcReport, ws::WsReport};
 
 /// How many requests ended without a whole answer, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub struct Report {
     /// What came over gRPC; none without a listener for it. Only a server of one process has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc: Option<GrpcReport>,
+    /// What came over WebSockets; none without a listener for them. Only a server of one process has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ws: Option<WsReport>,
 }
 
 /// Connections, without those whose first request went to a control path.
@@ -152,6 +155,7 @@ mod tests {
             connections: Connections { accepted: 3, open: 1, ..Connections::default() },
             ring: RingReport { size: 8, held: 7, dropped: 0 },
             grpc: None,
+            ws: None,
         };
         let mut all = one(None);
         all.add(&Report { answered: [(200, 3), (503, 1)].into(), ..one(Some(40)) });

@@ -6,12 +6,14 @@
 mod file;
 mod grpc;
 mod values;
+mod ws;
 
 use crate::{delay::Delay, fault::How, http::Encoding};
 
 pub use file::ScriptError;
 pub(crate) use grpc::code_name;
 pub use grpc::{GrpcFail, GrpcHow, GrpcScript};
+pub use ws::{WsFail, WsHow, WsScript};
 
 /// The most bytes a scripted body may have.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
@@ -29,6 +31,8 @@ pub struct Script {
     pub stalls: Vec<Stall>,
     /// What gRPC calls meet.
     pub grpc: GrpcScript,
+    /// What happens on WebSockets.
+    pub ws: WsScript,
 }
 
 /// What number of a request decides its draws.
@@ -117,6 +121,7 @@ impl Default for Script {
             rules: vec![Rule::default()],
             stalls: Vec::new(),
             grpc: GrpcScript::default(),
+            ws: WsScript::default(),
         }
     }
 }

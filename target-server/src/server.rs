@@ -33,6 +33,7 @@ use crate::{
     stall::Gate,
     timer::Timer,
     truth::{Arrival, Truth},
+    ws::{self, WsContext, WsReport},
 };
 
 /// After an accept failed, for want of descriptors as a rule, the next is tried this much later.
@@ -50,6 +51,8 @@ pub struct Config {
     pub https: Option<(SocketAddr, TlsFiles)>,
     /// Where gRPC is served, without TLS; only by a server of one process.
     pub grpc: Option<SocketAddr>,
+    /// Where WebSockets are served, without TLS; only by a server of one process.
+    pub ws: Option<SocketAddr>,
     /// What is answered.
     pub script: Script,
     /// Arrivals kept; 0 keeps counters only.
@@ -65,6 +68,7 @@ impl Default for Config {
             http: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             https: None,
             grpc: None,
+            ws: None,
             script: Script::default(),
             ring: 1 << 20,
             group: Group::default(),
@@ -91,6 +95,7 @@ pub struct Server {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
+    ws: Option<SocketAddr>,
     record: Arc<Record>,
     /// Ends a stall.
     wake: Arc<OwnedFd>,
@@ -104,6 +109,7 @@ struct Parts {
     http: Option<TcpListener>,
     https: Option<(TcpListener, TlsAcceptor)>,
     grpc: Option<TcpListener>,
+    ws: Option<TcpListener>,
     peers: Option<UnixListener>,
     script: Arc<Script>,
     group: Group,
@@ -129,22 +135,25 @@ impl Server {
             None => None,
         };
         let grpc = config.grpc.map(|address| listen(address, false)).transpose()?;
+        let ws = config.ws.map(|address| listen(address, false)).transpose()?;
         let script = Arc::new(config.script);
         let names = script.rules.iter().map(|rule| rule.name.clone()).collect();
         let gate = Gate::new(Arc::clone(&script), config.group.start_file(), Arc::clone(&wake));
-        let record = Arc::new(Record::new(Truth::new(names, config.ring), gate, grpc.is_some()));
+        let record =
+            Arc::new(Record::new(Truth::new(names, config.ring), gate, grpc.is_some(), ws.is_some()));
         let (turns, mut asked) = unbounded_channel::<SyncSender<()>>();
         let mut server = Self {
             http: http.as_ref().map(TcpListener::local_addr).transpose()?,
             https: https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?,
             grpc: grpc.as_ref().map(TcpListener::local_addr).transpose()?,
+            ws: ws.as_ref().map(TcpListener::local_addr).transpose()?,
             record: Arc::clone(&record),
             wake,
             turns: Some(turns),
             thread: None,
         };
         let peers = config.group.socket().map(bind_peers).transpose()?;
-        let parts = Parts { http, https, grpc, peers, script, group: config.group, record };
+        let parts = Parts { http, https, grpc, ws, peers, script, group: config.group, record };
         let runtime = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_io()
@@ -193,6 +202,17 @@ impl Server {
     pub fn grpc_truth(&self) -> GrpcReport {
         self.settle();
         self.record.grpc.report()
+    }
+
+    /// Where WebSockets are served.
+    pub fn ws_addr(&self) -> Option<SocketAddr> {
+        self.ws
+    }
+
+    /// What came over WebSockets so far.
+    pub fn ws_truth(&self) -> WsReport {
+        self.settle();
+        self.record.ws.report()
     }
 
     /// What the server did so far.
@@ -261,7 +281,13 @@ impl Parts {
         if let Some(listener) = self.grpc {
             let grpc = Rc::new(GrpcContext::new(Rc::clone(&context), grpc::routes()?));
             let listener = net::TcpListener::from_std(listener)?;
+            let context = Rc::clone(&context);
             spawn_local(accept_all(context, listener, move |tcp| grpc::serve(Rc::clone(&grpc), tcp)));
+        }
+        if let Some(listener) = self.ws {
+            let ws = Rc::new(WsContext::new(Rc::clone(&context)));
+            let listener = net::TcpListener::from_std(listener)?;
+            spawn_local(accept_all(context, listener, move |tcp| ws::serve(Rc::clone(&ws), tcp)));
         }
         Ok(())
     }

@@ -215,6 +215,7 @@ impl Truth {
                 dropped: self.dropped(),
             },
             grpc: None,
+            ws: None,
         }
     }
 

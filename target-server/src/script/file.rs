@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
-    DrawBy, Fail, MAX_BODY_BYTES, Rule, Script, Stall,
+    DrawBy, Fail, MAX_BODY_BYTES, Rule, Script, Stall, WsScript,
     grpc::RawGrpc,
     values::{Fails, Time, check_status},
 };
@@ -73,6 +73,7 @@ struct File {
     #[serde(default)]
     stall: Stalls,
     grpc: Option<RawGrpc>,
+    ws: Option<WsScript>,
 }
 
 fn by_order() -> DrawBy {
@@ -84,7 +85,8 @@ impl File {
         let mut rules = self.rule.0;
         rules.push(Rule::default());
         let grpc = self.grpc.map(Into::into).unwrap_or_default();
-        Script { seed: self.seed, draw_by: self.draw_by, rules, stalls: self.stall.0, grpc }
+        let ws = self.ws.unwrap_or_default();
+        Script { seed: self.seed, draw_by: self.draw_by, rules, stalls: self.stall.0, grpc, ws }
     }
 }
 

@@ -9,3 +9,4 @@ mod grpc;
 mod program;
 mod stall;
 mod tls;
+mod ws;

@@ -121,19 +121,25 @@ fn bad_usage_and_bad_scripts_exit_104() {
     }
     let (code, stderr) = Program::start(&["--script", "/nowhere/x.toml"]).end();
     assert_eq!((code, stderr.contains("/nowhere/x.toml")), (Some(104), true));
-    let (code, stderr) = Program::start(&["--grpc", "127.0.0.1:0", "--processes", "2"]).end();
-    assert_eq!((code, stderr.contains("expected --processes 1")), (Some(104), true));
+    for listener in ["--grpc", "--ws"] {
+        let (code, stderr) = Program::start(&[listener, "127.0.0.1:0", "--processes", "2"]).end();
+        assert_eq!((code, stderr.contains("expected --processes 1")), (Some(104), true));
+    }
 }
 
 #[test]
 fn every_listener_is_announced() {
-    let mut program = Program::start(&["--grpc", "127.0.0.1:0"]);
+    let mut program = Program::start(&["--grpc", "127.0.0.1:0", "--ws", "127.0.0.1:0"]);
     let http = program.address("http");
-    let mut line = String::new();
-    program.stdout.read_line(&mut line).unwrap();
-    let grpc: SocketAddr = line.trim_end().strip_prefix("grpc http://").unwrap().parse().unwrap();
-    assert_ne!(http, grpc);
-    assert_eq!(truth(http).grpc.map(|grpc| grpc.calls), Some(0));
+    for begin in ["grpc http://", "ws ws://"] {
+        let mut line = String::new();
+        program.stdout.read_line(&mut line).unwrap();
+        let address: SocketAddr = line.trim_end().strip_prefix(begin).unwrap().parse().unwrap();
+        assert_ne!(http, address);
+    }
+    let truth = truth(http);
+    assert_eq!(truth.grpc.map(|grpc| grpc.calls), Some(0));
+    assert_eq!(truth.ws.map(|ws| ws.opened), Some(0));
     program.signal(Signal::TERM);
     assert_eq!(program.end().0, Some(0));
 }

@@ -1,0 +1,254 @@
+//! What happens on one WebSocket? Messages are echoed or broadcast, pushes and pings go out when they are due, or
+//! something goes wrong as scripted.
+
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    pin::pin,
+    rc::Rc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use tokio::{io::AsyncWriteExt, sync::mpsc::UnboundedReceiver};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Bytes, Error, Message, Utf8Bytes,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+use super::{
+    WsContext,
+    record::{Kind, NO_CLOSE_FRAME},
+};
+use crate::{clock::now_ns, script::WsHow, stream::GatedStream};
+
+/// What is sent instead of the right text.
+const WRONG: &str = "not what was sent";
+
+/// A frame with a reserved opcode (RFC 6455, section 5.2).
+const MALFORMED: [u8; 4] = [0x8b, 0x02, 0xff, 0xff];
+
+/// One WebSocket and what is to be sent on it.
+pub(super) struct Connection {
+    ws: Rc<WsContext>,
+    id: u64,
+    socket: WebSocketStream<GatedStream>,
+    /// Messages that came.
+    messages: u64,
+    /// Pushes that were due.
+    pushes: u64,
+    next_push_ns: u64,
+    next_ping_ns: u64,
+    /// What waits for its delay, in the order it came: with the instant, and with what goes wrong.
+    echoes: VecDeque<(u64, Message)>,
+}
+
+/// The connection is over, with this code.
+struct Over(u16);
+
+/// What the connection waits for.
+enum Event {
+    Message(Option<Result<Message, Error>>),
+    Broadcast(Utf8Bytes),
+    Due,
+}
+
+/// The one field of a message that the server looks at.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow)]
+    r#type: Option<Cow<'a, str>>,
+}
+
+impl Connection {
+    pub(super) fn new(ws: Rc<WsContext>, id: u64, socket: WebSocketStream<GatedStream>) -> Self {
+        let script = &ws.context.script.ws;
+        let first = |every: u64| if every == 0 { u64::MAX } else { now_ns() + every };
+        let (next_push_ns, next_ping_ns) = (first(script.push_every_ns), first(script.ping_every_ns));
+        let echoes = VecDeque::new();
+        Self { id, socket, messages: 0, pushes: 0, next_push_ns, next_ping_ns, echoes, ws }
+    }
+
+    /// Serves the connection to its end and returns the code it ended with.
+    pub(super) async fn serve(mut self, mut inbox: UnboundedReceiver<Utf8Bytes>) -> u16 {
+        let timer = self.ws.context.timer.clone();
+        let mut due_ns = self.due_ns();
+        // Set anew only when the deadline changes: every alarm stays with the timer until its time.
+        let mut alarm = pin!(timer.until(due_ns));
+        loop {
+            if due_ns != self.due_ns() {
+                due_ns = self.due_ns();
+                alarm.set(timer.until(due_ns));
+            }
+            let event = tokio::select! {
+                biased;
+                () = &mut alarm, if due_ns < u64::MAX => Event::Due,
+                Some(text) = inbox.recv() => Event::Broadcast(text),
+                message = self.socket.next() => Event::Message(message),
+            };
+            let done = match event {
+                Event::Due => {
+                    // A deadline that has passed and is set again would be waited for with an alarm that rang.
+                    due_ns = 0;
+                    self.send_due().await
+                }
+                Event::Broadcast(text) => self.send(Kind::Broadcast, Message::Text(text)).await,
+                Event::Message(Some(Ok(message))) => self.take(message).await,
+                Event::Message(Some(Err(_)) | None) => Err(Over(NO_CLOSE_FRAME)),
+            };
+            if let Err(Over(code)) = done {
+                return code;
+            }
+        }
+    }
+
+    /// When the next thing is to be sent; `u64::MAX` is never.
+    fn due_ns(&self) -> u64 {
+        let echo = self.echoes.front().map_or(u64::MAX, |(due, _)| *due);
+        echo.min(self.next_push_ns).min(self.next_ping_ns)
+    }
+
+    /// Sends everything that is due.
+    async fn send_due(&mut self) -> Result<(), Over> {
+        let now = now_ns();
+        while self.echoes.front().is_some_and(|(due, _)| *due <= now) {
+            if let Some((_, message)) = self.echoes.pop_front() {
+                self.send(Kind::Echo, message).await?;
+            }
+        }
+        if self.next_push_ns <= now {
+            self.next_push_ns += self.ws.context.script.ws.push_every_ns;
+            self.push().await?;
+        }
+        if self.next_ping_ns <= now {
+            self.next_ping_ns += self.ws.context.script.ws.ping_every_ns;
+            self.send(Kind::Ping, Message::Ping(Bytes::new())).await?;
+        }
+        Ok(())
+    }
+
+    async fn push(&mut self) -> Result<(), Over> {
+        let (script, n) = (&self.ws.context.script, self.pushes);
+        let fault = script.ws.push(script.seed, self.id, n);
+        self.pushes += 1;
+        if fault == Some(WsHow::LosePush) {
+            self.ws.context.record.ws.lost(Kind::Push);
+            return Ok(());
+        }
+        // As late as possible: what is measured by it begins here.
+        let us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let text = format!("{{\"type\":\"push\",\"seq\":{n},\"timestamp\":{}.{:03}}}", us / 1000, us % 1000);
+        let message = Message::text(text);
+        if fault == Some(WsHow::DuplicatePush) {
+            self.ws.context.record.ws.duplicated(Kind::Push);
+            self.send(Kind::Push, message.clone()).await?;
+        }
+        self.send(Kind::Push, message).await
+    }
+
+    /// Does what a message asks for.
+    async fn take(&mut self, message: Message) -> Result<(), Over> {
+        let record = &self.ws.context.record.ws;
+        match message {
+            Message::Text(text) if is_broadcast(&text) => {
+                record.received(Kind::Broadcast, text.len());
+                let members = self.ws.members.borrow();
+                for (_, member) in members.iter().filter(|(id, _)| **id != self.id) {
+                    // One that is about to close needs no more.
+                    let _ = member.send(text.clone());
+                }
+                Ok(())
+            }
+            message @ (Message::Text(_) | Message::Binary(_)) => {
+                record.received(Kind::Echo, message.len());
+                self.echo(message).await
+            }
+            Message::Ping(content) => {
+                record.received(Kind::Ping, content.len());
+                // The library has put the pong in front of whatever is read or written next.
+                record.sent(Kind::Pong, content.len());
+                Ok(())
+            }
+            Message::Pong(content) => {
+                record.received(Kind::Pong, content.len());
+                Ok(())
+            }
+            Message::Close(frame) => {
+                let code = frame.map_or(CloseCode::Status, |frame| frame.code);
+                // The library answers with the same frame; whatever comes after is not for us.
+                while let Some(Ok(_)) = self.socket.next().await {}
+                Err(Over(code.into()))
+            }
+            Message::Frame(_) => Ok(()),
+        }
+    }
+
+    /// Sends a message back, or does what the script wants instead.
+    async fn echo(&mut self, message: Message) -> Result<(), Over> {
+        let context = &self.ws.context;
+        let (script, record) = (&context.script, &context.record.ws);
+        let (delay_ns, fault) = script.ws.message(script.seed, self.id, self.messages);
+        self.messages += 1;
+        let mut answer = message;
+        let mut times = 1;
+        match fault {
+            Some(WsHow::Close(code)) => return self.close(code).await,
+            Some(WsHow::Reset) => {
+                // If the socket refuses, the client sees a close instead of a reset.
+                let _ = self.socket.get_ref().reset_on_close();
+                return Err(Over(NO_CLOSE_FRAME));
+            }
+            Some(WsHow::Hangup) => return Err(Over(NO_CLOSE_FRAME)),
+            Some(WsHow::Malformed) => {
+                let _ = self.socket.get_mut().write_all(&MALFORMED).await;
+                return Err(Over(NO_CLOSE_FRAME));
+            }
+            Some(WsHow::Never) => {
+                record.lost(Kind::Echo);
+                return Ok(());
+            }
+            Some(WsHow::Wrong) => {
+                record.wrong();
+                answer = Message::text(WRONG);
+            }
+            Some(WsHow::Duplicate) => {
+                record.duplicated(Kind::Echo);
+                times = 2;
+            }
+            _ => {}
+        }
+        for _ in 0..times {
+            if delay_ns == 0 && self.echoes.is_empty() {
+                self.send(Kind::Echo, answer.clone()).await?;
+            } else {
+                self.echoes.push_back((now_ns() + delay_ns, answer.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins a close and waits for the other side's.
+    async fn close(&mut self, code: u16) -> Result<(), Over> {
+        let frame = CloseFrame { code: code.into(), reason: "as scripted".into() };
+        if self.socket.close(Some(frame)).await.is_ok() {
+            while let Some(Ok(_)) = self.socket.next().await {}
+        }
+        Err(Over(code))
+    }
+
+    async fn send(&mut self, kind: Kind, message: Message) -> Result<(), Over> {
+        let bytes = message.len();
+        self.socket.send(message).await.map_err(|_| Over(NO_CLOSE_FRAME))?;
+        self.ws.context.record.ws.sent(kind, bytes);
+        Ok(())
+    }
+}
+
+fn is_broadcast(text: &str) -> bool {
+    let typed = || serde_json::from_str::<Typed<'_>>(text).ok()?.r#type;
+    text.contains("broadcast") && typed().as_deref() == Some("broadcast")
+}
