@@ -91,7 +91,15 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         Load::Open { rate, .. } => rate,
     };
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let workers = u32::try_from(max_vus).unwrap_or(u32::MAX);
+    // Every worker has a lane, and a connection.
+    let workers = if context.sharing == Sharing::Exclusive { max_vus } else { max_vus.min(connections) };
+    let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+    let parts = args.processes.saturating_mul(args.segment.of);
+    if context.sharing != Sharing::Exclusive && connections < u64::from(parts) {
+        return refuse(format!(
+            "--connections {connections} is fewer than the {parts} processes of all segments, each of which needs one"
+        ));
+    }
     let threads = args.threads.unwrap_or_else(|| (cores / args.processes).max(1));
     let threads = threads.clamp(1, (workers / args.processes / args.segment.of).max(1));
     let seconds = |d: Duration| d.as_secs_f64();
@@ -208,8 +216,7 @@ fn load(
             "--vus {vus} and --connections {connections} differ, but every user has a connection of its own here: give one of the two"
         ));
     }
-    let given =
-        args.vus.or(args.connections.filter(|_| sharing == Sharing::Exclusive || args.rate.is_some()));
+    let given = args.vus.or(args.connections.filter(|_| sharing != Sharing::Shared || args.rate.is_some()));
     if let Some(rate) = args.rate {
         let shape = if args.stages.is_empty() {
             Shape::constant(rate, duration)

@@ -1,0 +1,143 @@
+//! What did a killed run leave? Lists it, and removes what is named: nothing else can tell a killed run from one that
+//! is under way.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Parser as _;
+use load_core::About;
+use load_core::error::{PrepareError, RunError};
+use load_core::protocol::Control;
+use load_core::secret::Secrets;
+use load_net::args::{TlsArgs, wrong};
+use load_report::exit::Exit;
+
+use crate::mix::MixArgs;
+use crate::names::Nonce;
+use crate::postgres::args::PostgresArgs;
+use crate::postgres::session::Wire;
+use crate::postgres::{self, Postgres};
+use crate::redis::args::RedisArgs;
+use crate::redis::{self, Redis};
+use crate::target;
+
+/// Lists and removes the tables or keys that a killed run left.
+#[derive(clap::Parser)]
+#[command(name = "db-load cleanup", version)]
+struct Args {
+    /// The server: postgres://... or redis://...
+    #[arg(long, alias = "host", value_name = "URL")]
+    url: String,
+    /// Password, from a file; wins over the one in the URL.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Whom to trust.
+    #[command(flatten)]
+    tls: TlsArgs,
+    /// Runs to remove, as the list names them. None: only lists.
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
+}
+
+/// The subcommand `cleanup`.
+pub fn main(_: About, argv: &[String]) -> Exit {
+    let args = match Args::try_parse_from(argv) {
+        Ok(args) => args,
+        Err(error) => {
+            // Nobody is left to be told when this cannot be written.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Pass };
+        }
+    };
+    let secrets = Secrets::new(target::secrets(&args.url, None));
+    match run(&args) {
+        Ok(()) => Exit::Pass,
+        Err(error) => {
+            let line = secrets.strike(&format!("db-load cleanup: {error}"));
+            let _ = writeln!(std::io::stderr(), "{line}");
+            error.exit()
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), RunError> {
+    let named = args.runs.iter().map(|name| {
+        Nonce::parse(name).ok_or_else(|| {
+            wrong(
+                "RUN",
+                format!("{name:?} is not the name of a run; expected one as 20261121t025500_1a2b3c4d"),
+            )
+        })
+    });
+    let named = named.collect::<Result<Vec<_>, _>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(|source| RunError::Machine { what: "no event loop", source })?;
+    let (url, mix) = (Some(args.url.clone()), MixArgs { read_ratio: 1.0 });
+    let password_file = args.password_file.clone();
+    if args.url.starts_with("redis") {
+        let args = RedisArgs {
+            url,
+            password_file,
+            keys: 1,
+            value_bytes: 0,
+            pipeline: std::num::NonZeroU32::MIN,
+            mix,
+        };
+        let (client, _) = Redis::server(&args)?;
+        Ok(runtime.block_on(clean_redis(&client, &named))?)
+    } else {
+        let args = PostgresArgs { url, password_file, rows: 1, mix, tls: args.tls.clone() };
+        let (config, tls, _) = Postgres::server(&args)?;
+        Ok(runtime.block_on(clean_postgres(&config, &tls, &named))?)
+    }
+}
+
+async fn clean_postgres(
+    config: &tokio_postgres::Config,
+    tls: &tokio_postgres_rustls::MakeRustlsConnect,
+    named: &[Nonce],
+) -> Result<(), PrepareError> {
+    let label = postgres::protocol::label(config);
+    let explain = postgres::faults::explain_first;
+    let wire = target::soon(Wire::open(config, tls), &label, "PostgreSQL", explain).await?;
+    let failed = |error| target::failed(&label, postgres::faults::explain(&error));
+    let left = postgres::data::list(&wire).await.map_err(failed)?;
+    for run in &left {
+        if named.contains(run) {
+            postgres::data::remove(&wire, run, &mut Control::default()).await.map_err(failed)?;
+        }
+        tell(run, &format!("table {}", run.table()), named);
+    }
+    missing(named, |run| left.contains(run), &label)
+}
+
+async fn clean_redis(client: &::redis::Client, named: &[Nonce]) -> Result<(), PrepareError> {
+    let label = redis::protocol::label(client);
+    let explain = redis::session::explain_first;
+    let dial = redis::session::dial(client, std::num::NonZeroU32::MIN);
+    let mut connection = target::soon(dial, &label, "Redis", explain).await?;
+    let failed = |error: ::redis::RedisError| target::failed(&label, redis::session::explain_first(&error));
+    let left = redis::data::list(&mut connection).await.map_err(failed)?;
+    for (run, keys) in &left {
+        if named.contains(run) {
+            redis::data::unlink(&mut connection, keys).await.map_err(failed)?;
+        }
+        tell(run, &format!("{} keys {}*", keys.len(), run.prefix()), named);
+    }
+    missing(named, |run| left.contains_key(run), &label)
+}
+
+fn tell(run: &Nonce, what: &str, named: &[Nonce]) {
+    let done = if named.contains(run) { "removed" } else { "left" };
+    // Nobody is left to be told when this cannot be written.
+    let _ = writeln!(std::io::stdout(), "{run}  {done}  {what}");
+}
+
+fn missing(named: &[Nonce], is_there: impl Fn(&Nonce) -> bool, label: &str) -> Result<(), PrepareError> {
+    match named.iter().find(|run| !is_there(run)) {
+        Some(run) => Err(target::failed(label, format!("nothing is left of {run}"))),
+        None => Ok(()),
+    }
+}

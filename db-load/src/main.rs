@@ -1,0 +1,15 @@
+//! `db-load`: loads databases.
+
+use std::process::ExitCode;
+
+use db_load::{ABOUT, CLEANUP, POSTGRES, Postgres, REDIS, Redis};
+use load_core::{Tool, tools};
+
+fn main() -> ExitCode {
+    let all = [
+        Tool::new::<Postgres>(POSTGRES),
+        Tool::new::<Redis>(REDIS),
+        Tool::other(CLEANUP, db_load::cleanup::main),
+    ];
+    tools(ABOUT, &all)
+}
