@@ -51,7 +51,7 @@ pub(crate) struct Connection<S> {
 /// What the next bytes of a connection ask for.
 enum Next {
     Load(Request),
-    Control(Control, Framing),
+    Control(Control, Framing, Persistence),
     Bad(&'static str),
     End,
 }
@@ -159,7 +159,9 @@ impl<S: Socket> Connection<S> {
         loop {
             let flow = match self.next().await? {
                 Next::Load(request) => self.load(&request).await?,
-                Next::Control(control, framing) => self.control(control, framing).await?,
+                Next::Control(control, framing, persistence) => {
+                    self.control(control, framing, persistence).await?
+                }
                 Next::Bad(reason) => self.refuse(reason).await?,
                 Next::End => Flow::Over,
             };
@@ -176,7 +178,7 @@ impl<S: Socket> Connection<S> {
                     Ok(Some(head)) => {
                         let len = head.len;
                         let next = match self.context.control(&head) {
-                            Some(control) => Next::Control(control, head.framing),
+                            Some(control) => Next::Control(control, head.framing, head.persistence),
                             None => Next::Load(self.context.admit(
                                 &head,
                                 self.socket.gated().last_read_ns(),
@@ -343,7 +345,12 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    async fn control(&mut self, control: Control, framing: Framing) -> io::Result<Flow> {
+    async fn control(
+        &mut self,
+        control: Control,
+        framing: Framing,
+        persistence: Persistence,
+    ) -> io::Result<Flow> {
         if self.requests == 0 {
             self.presence.uncount();
         }
@@ -351,9 +358,9 @@ impl<S: Socket> Connection<S> {
         let reply = control.reply(&self.context.record, &self.context.group).await;
         let headers = [("Content-Type".to_owned(), reply.content_type.to_owned())];
         let body = reply.body.as_bytes();
-        let answer = Answer::render(reply.status, &headers, body, Encoding::Length, Persistence::Implied);
+        let answer = Answer::render(reply.status, &headers, body, Encoding::Length, persistence);
         self.send(answer.bytes(false)).await?;
-        Ok(Flow::Next)
+        Ok(if persistence == Persistence::Closing { Flow::Over } else { Flow::Next })
     }
 
     async fn refuse(&mut self, reason: &str) -> io::Result<Flow> {

@@ -148,6 +148,10 @@ fn control_requests_are_no_load() {
     assert_eq!((cells[2], cells[3], cells[4], cells[7]), ("default", "5", "200", "answered"));
     assert_eq!(lines.next(), None);
     assert_eq!(control.post("/truth/reset").status, 200);
+    let mut last = Client::to(&server);
+    last.write("GET /truth HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_eq!(last.answer().unwrap().status, 200);
+    assert!(last.is_closed());
     let truth = server.truth();
     assert_eq!((truth.requests, truth.start_ns, truth.ring.held), (0, None, 0));
 }
