@@ -1,0 +1,10 @@
+//! Does the tool say of a database what the database says of itself? The binary against servers of
+//! `scripts/services.sh`; where those cannot be had, the tests say so and pass.
+#![expect(clippy::unwrap_used, reason = "used by tests alone, where a panic is a failed test")]
+
+mod cleanup;
+mod faults;
+mod refused;
+mod stops;
+mod support;
+mod truth;

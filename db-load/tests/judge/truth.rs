@@ -1,0 +1,84 @@
+//! Are the figures those that the server has counted?
+
+use tool_tests::Left;
+
+use crate::support::{Service, alone, commands, is_likely, keys, op};
+
+/// The account balances with itself, and the mix is the one that was asked for.
+fn is_mixed(left: &Left, calls: u64, ratio: f64) {
+    let run = left.run();
+    assert_eq!((run.ledger.calls.ok, run.ledger.calls.failed.total()), (calls, 0), "{:?}", run.faults);
+    assert_eq!(op(left, "read") + op(left, "write"), calls);
+    assert!(is_likely(op(left, "read"), calls, ratio), "{} of {calls} read", op(left, "read"));
+    assert_eq!(run.extras[0].name, "pool_wait");
+    assert_eq!(run.extras[0].count, calls);
+}
+
+#[test]
+fn reads_and_writes_are_those_that_postgres_counted() {
+    let Some(service) = Service::start("postgres") else { return };
+    let sql = service.sql();
+    for line in [
+        "-r 600 -d 3s -u 8 -c 4 --read-ratio 0.7 --rows 500",
+        "-n 3000 -u 6 -c 3 --read-ratio 0.3 --rows 25k --processes 2",
+    ] {
+        let calls = if line.starts_with("-r") { 1_800 } else { 3_000 };
+        sql.run("SELECT pg_stat_statements_reset()");
+        let left = service.tool().run(line);
+        is_mixed(&left, calls, if calls == 1_800 { 0.7 } else { 0.3 });
+        let counted = (sql.calls("SELECT token"), sql.calls("UPDATE quintet"));
+        assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
+        let control = sql.calls("BEGIN|CREATE|INSERT|COMMIT|ROLLBACK|SET|DROP");
+        assert_eq!(left.run().ledger.control_calls, control, "{line}");
+        assert_eq!(sql.tables(), Vec::<String>::new());
+        assert_eq!(left.run().connections.peak, if calls == 1_800 { 4 } else { 3 });
+    }
+}
+
+#[test]
+fn reads_and_writes_are_those_that_redis_counted() {
+    let Some(service) = Service::start("redis") else { return };
+    let mut redis = service.redis();
+    for (line, calls, ratio) in [
+        ("-r 1500 -d 2s -u 8 -c 4 --read-ratio 0.7 --keys 500", 3_000, 0.7),
+        ("-n 20k -u 32 -c 2 --pipeline 16 --keys 2500 --value-bytes 5000 --processes 2", 20_000, 0.8),
+        ("-n 2000 -u 4 -c 4 --read-ratio 0 --value-bytes 3", 2_000, 0.0),
+    ] {
+        redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut redis).unwrap();
+        let left = service.tool().run(line);
+        is_mixed(&left, calls, ratio);
+        let counted = (commands(&mut redis, "get"), commands(&mut redis, "set"));
+        assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
+        let control: u64 = ["ping", "mset", "unlink"].iter().map(|name| commands(&mut redis, name)).sum();
+        assert_eq!(left.run().ledger.control_calls, control, "{line}");
+        assert_eq!(keys(&mut redis), 0);
+    }
+}
+
+#[test]
+fn rows_are_drawn_alike_in_any_division() {
+    let Some(service) = Service::start("redis") else { return };
+    let reads = |line: &str| {
+        let left = service.tool().run(&format!("-n 2000 -u 4 -c 4 --read-ratio 0.5 --seed 7 {line}"));
+        op(&left, "read")
+    };
+    let all = reads("--threads 1");
+    assert_eq!(reads("--threads 2"), all);
+    assert_eq!(reads("--processes 2"), all);
+}
+
+/// The wait for one of 2 connections by 16 users is most of what they feel: by Little's law 14 of 16 wait.
+#[test]
+fn a_pool_that_is_too_small_shows_in_its_wait() {
+    let Some(service) = Service::shared() else { return };
+    let _alone = alone();
+    let share = |line: &str| {
+        let left = service.tool().run(line);
+        let run = left.run();
+        run.extras[0].ms.unwrap().mean / run.totals.response_ms.unwrap().mean
+    };
+    let crowded = share("-d 1s -u 16 -c 2 --threads 1");
+    assert!((0.7..1.0).contains(&crowded), "{crowded}");
+    let roomy = share("-d 1s -u 4 -c 4 --threads 1");
+    assert!(roomy < 0.2, "{roomy}");
+}
