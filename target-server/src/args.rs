@@ -41,6 +41,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     pub(crate) ws: Option<SocketAddr>,
 
+    /// Where migrations are ordered (DWCP's job API and event stream), in one process only
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dwcp: Option<SocketAddr>,
+
     /// What to answer, as TOML; without it, every path answers 200 at once
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,

@@ -17,6 +17,7 @@ mod answers;
 mod clock;
 mod control;
 mod delay;
+mod dwcp;
 mod fault;
 mod group;
 mod grpc;
@@ -37,6 +38,7 @@ mod ws;
 
 pub use clock::now_ns;
 pub use delay::Delay;
+pub use dwcp::DwcpReport;
 pub use fault::{Abort, How};
 pub use group::{Group, Others};
 pub use grpc::{GrpcAborted, GrpcConnections, GrpcReport};
@@ -44,8 +46,8 @@ pub use http::Encoding;
 pub use listen::{BindError, Reservation, TlsFiles};
 pub use report::{Aborted, Connections, Report, RingReport};
 pub use script::{
-    DrawBy, Fail, GrpcFail, GrpcHow, GrpcScript, MAX_BODY_BYTES, Rule, Script, ScriptError, Stall, When,
-    WsFail, WsHow, WsScript,
+    DrawBy, DwcpFail, DwcpHow, DwcpScript, Fail, GrpcFail, GrpcHow, GrpcScript, MAX_BODY_BYTES, Rule, Script,
+    ScriptError, Stall, When, WsFail, WsHow, WsScript,
 };
 pub use server::{Config, Server, StartError};
 pub use truth::{Arrival, CSV_HEADER, Outcome};

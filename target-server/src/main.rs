@@ -57,6 +57,9 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if args.grpc.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--grpc: one process serves it: expected --processes 1".to_owned()));
     }
+    if args.dwcp.is_some() && args.processes > 1 {
+        return Err(Failure::Usage("--dwcp: one process serves it: expected --processes 1".to_owned()));
+    }
     if args.ws.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--ws: one process serves it: expected --processes 1".to_owned()));
     }
@@ -75,7 +78,7 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
     };
     let https = args.https.zip(args.tls());
     let (http, ring) = (args.http(), args.ring());
-    let config = Config { http, https, grpc: args.grpc, ws: args.ws, script, ring, group };
+    let config = Config { http, https, grpc: args.grpc, ws: args.ws, dwcp: args.dwcp, script, ring, group };
     let server = Server::start(config)?;
     if args.member.is_some() {
         say(READY)?;
@@ -83,6 +86,9 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
         announce(server.http_addr(), server.https_addr())?;
         if let Some(address) = server.grpc_addr() {
             say(&format!("grpc http://{address}"))?;
+        }
+        if let Some(address) = server.dwcp_addr() {
+            say(&format!("dwcp http://{address}"))?;
         }
         if let Some(address) = server.ws_addr() {
             say(&format!("ws ws://{address}"))?;

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    dwcp::DwcpRecord,
     grpc::GrpcRecord,
     report::Report,
     stall::Gate,
@@ -23,12 +24,31 @@ pub(crate) struct Record {
     pub(crate) ws: WsRecord,
     /// There is a WebSocket listener.
     has_ws: bool,
+    pub(crate) dwcp: DwcpRecord,
+    /// There is a DWCP listener.
+    has_dwcp: bool,
+}
+
+/// Which listeners there are besides those for HTTP.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listeners {
+    pub(crate) grpc: bool,
+    pub(crate) ws: bool,
+    pub(crate) dwcp: bool,
 }
 
 impl Record {
-    pub(crate) fn new(truth: Truth, gate: Gate, has_grpc: bool, has_ws: bool) -> Self {
-        let (grpc, ws) = (GrpcRecord::default(), WsRecord::default());
-        Self { truth: Mutex::new(truth), gate, grpc, has_grpc, ws, has_ws }
+    pub(crate) fn new(truth: Truth, gate: Gate, has: Listeners) -> Self {
+        Self {
+            truth: Mutex::new(truth),
+            gate,
+            grpc: GrpcRecord::default(),
+            has_grpc: has.grpc,
+            ws: WsRecord::default(),
+            has_ws: has.ws,
+            dwcp: DwcpRecord::default(),
+            has_dwcp: has.dwcp,
+        }
     }
 
     /// The lock costs some 10 ns while nobody reads. Every change leaves the record whole, so that one
@@ -41,7 +61,8 @@ impl Record {
         let start = self.gate.start();
         let grpc = self.has_grpc.then(|| self.grpc.report());
         let ws = self.has_ws.then(|| self.ws.report());
-        Report { grpc, ws, ..self.truth().report(start) }
+        let dwcp = self.has_dwcp.then(|| self.dwcp.report());
+        Report { grpc, ws, dwcp, ..self.truth().report(start) }
     }
 
     /// The recorded arrivals by the time they came. Arrivals of this moment may be missing.
@@ -75,6 +96,7 @@ impl Record {
         self.truth().reset();
         self.grpc.reset();
         self.ws.reset();
+        self.dwcp.reset();
         self.gate.reset();
     }
 }

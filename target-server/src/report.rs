@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{grpc::GrpcReport, ws::WsReport};
+use crate::{dwcp::DwcpReport, grpc::GrpcReport, ws::WsReport};
 
 /// How many requests ended without a whole answer, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Report {
     /// What came over WebSockets; none without a listener for them. Only a server of one process has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ws: Option<WsReport>,
+    /// What became of migrations; none without a listener for them. Only a server of one process has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dwcp: Option<DwcpReport>,
 }
 
 /// Connections, without those whose first request went to a control path.
@@ -156,6 +159,7 @@ mod tests {
             ring: RingReport { size: 8, held: 7, dropped: 0 },
             grpc: None,
             ws: None,
+            dwcp: None,
         };
         let mut all = one(None);
         all.add(&Report { answered: [(200, 3), (503, 1)].into(), ..one(Some(40)) });

@@ -3,6 +3,7 @@
 //! Every decision is a function of the seed, the rule and the number of the request, so that the same script
 //! under the same load does the same thing again.
 
+mod dwcp;
 mod file;
 mod grpc;
 mod values;
@@ -10,6 +11,8 @@ mod ws;
 
 use crate::{delay::Delay, fault::How, http::Encoding};
 
+pub(crate) use dwcp::Fate;
+pub use dwcp::{DwcpFail, DwcpHow, DwcpScript};
 pub use file::ScriptError;
 pub(crate) use grpc::code_name;
 pub use grpc::{GrpcFail, GrpcHow, GrpcScript};
@@ -33,6 +36,8 @@ pub struct Script {
     pub grpc: GrpcScript,
     /// What happens on WebSockets.
     pub ws: WsScript,
+    /// What becomes of migrations.
+    pub dwcp: DwcpScript,
 }
 
 /// What number of a request decides its draws.
@@ -122,6 +127,7 @@ impl Default for Script {
             stalls: Vec::new(),
             grpc: GrpcScript::default(),
             ws: WsScript::default(),
+            dwcp: DwcpScript::default(),
         }
     }
 }

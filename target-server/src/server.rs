@@ -23,10 +23,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     control::serve_group,
+    dwcp::{self, DwcpContext, DwcpReport},
     group::Group,
     grpc::{self, GrpcContext, GrpcReport},
     listen::{BindError, TlsFiles, listen, tls},
-    record::Record,
+    record::{Listeners, Record},
     report::Report,
     script::Script,
     serve::{Context, serve},
@@ -53,6 +54,8 @@ pub struct Config {
     pub grpc: Option<SocketAddr>,
     /// Where WebSockets are served, without TLS; only by a server of one process.
     pub ws: Option<SocketAddr>,
+    /// Where migrations are ordered, without TLS; only by a server of one process.
+    pub dwcp: Option<SocketAddr>,
     /// What is answered.
     pub script: Script,
     /// Arrivals kept; 0 keeps counters only.
@@ -69,6 +72,7 @@ impl Default for Config {
             https: None,
             grpc: None,
             ws: None,
+            dwcp: None,
             script: Script::default(),
             ring: 1 << 20,
             group: Group::default(),
@@ -96,6 +100,7 @@ pub struct Server {
     https: Option<SocketAddr>,
     grpc: Option<SocketAddr>,
     ws: Option<SocketAddr>,
+    dwcp: Option<SocketAddr>,
     record: Arc<Record>,
     /// Ends a stall.
     wake: Arc<OwnedFd>,
@@ -110,6 +115,7 @@ struct Parts {
     https: Option<(TcpListener, TlsAcceptor)>,
     grpc: Option<TcpListener>,
     ws: Option<TcpListener>,
+    dwcp: Option<TcpListener>,
     peers: Option<UnixListener>,
     script: Arc<Script>,
     group: Group,
@@ -136,24 +142,26 @@ impl Server {
         };
         let grpc = config.grpc.map(|address| listen(address, false)).transpose()?;
         let ws = config.ws.map(|address| listen(address, false)).transpose()?;
+        let dwcp = config.dwcp.map(|address| listen(address, false)).transpose()?;
         let script = Arc::new(config.script);
         let names = script.rules.iter().map(|rule| rule.name.clone()).collect();
         let gate = Gate::new(Arc::clone(&script), config.group.start_file(), Arc::clone(&wake));
-        let record =
-            Arc::new(Record::new(Truth::new(names, config.ring), gate, grpc.is_some(), ws.is_some()));
+        let listeners = Listeners { grpc: grpc.is_some(), ws: ws.is_some(), dwcp: dwcp.is_some() };
+        let record = Arc::new(Record::new(Truth::new(names, config.ring), gate, listeners));
         let (turns, mut asked) = unbounded_channel::<SyncSender<()>>();
         let mut server = Self {
             http: http.as_ref().map(TcpListener::local_addr).transpose()?,
             https: https.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?,
             grpc: grpc.as_ref().map(TcpListener::local_addr).transpose()?,
             ws: ws.as_ref().map(TcpListener::local_addr).transpose()?,
+            dwcp: dwcp.as_ref().map(TcpListener::local_addr).transpose()?,
             record: Arc::clone(&record),
             wake,
             turns: Some(turns),
             thread: None,
         };
         let peers = config.group.socket().map(bind_peers).transpose()?;
-        let parts = Parts { http, https, grpc, ws, peers, script, group: config.group, record };
+        let parts = Parts { http, https, grpc, ws, dwcp, peers, script, group: config.group, record };
         let runtime = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_io()
@@ -213,6 +221,17 @@ impl Server {
     pub fn ws_truth(&self) -> WsReport {
         self.settle();
         self.record.ws.report()
+    }
+
+    /// Where migrations are ordered.
+    pub fn dwcp_addr(&self) -> Option<SocketAddr> {
+        self.dwcp
+    }
+
+    /// What became of migrations so far.
+    pub fn dwcp_truth(&self) -> DwcpReport {
+        self.settle();
+        self.record.dwcp.report()
     }
 
     /// What the server did so far.
@@ -287,7 +306,13 @@ impl Parts {
         if let Some(listener) = self.ws {
             let ws = Rc::new(WsContext::new(Rc::clone(&context)));
             let listener = net::TcpListener::from_std(listener)?;
+            let context = Rc::clone(&context);
             spawn_local(accept_all(context, listener, move |tcp| ws::serve(Rc::clone(&ws), tcp)));
+        }
+        if let Some(listener) = self.dwcp {
+            let dwcp = Rc::new(DwcpContext::new(Rc::clone(&context)));
+            let listener = net::TcpListener::from_std(listener)?;
+            spawn_local(accept_all(context, listener, move |tcp| dwcp::serve(Rc::clone(&dwcp), tcp)));
         }
         Ok(())
     }

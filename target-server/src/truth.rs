@@ -216,6 +216,7 @@ impl Truth {
             },
             grpc: None,
             ws: None,
+            dwcp: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
-    DrawBy, Fail, MAX_BODY_BYTES, Rule, Script, Stall, WsScript,
+    DrawBy, DwcpScript, Fail, MAX_BODY_BYTES, Rule, Script, Stall, WsScript,
     grpc::RawGrpc,
     values::{Fails, Time, check_status},
 };
@@ -74,6 +74,7 @@ struct File {
     stall: Stalls,
     grpc: Option<RawGrpc>,
     ws: Option<WsScript>,
+    dwcp: Option<DwcpScript>,
 }
 
 fn by_order() -> DrawBy {
@@ -86,7 +87,8 @@ impl File {
         rules.push(Rule::default());
         let grpc = self.grpc.map(Into::into).unwrap_or_default();
         let ws = self.ws.unwrap_or_default();
-        Script { seed: self.seed, draw_by: self.draw_by, rules, stalls: self.stall.0, grpc, ws }
+        let dwcp = self.dwcp.unwrap_or_default();
+        Script { seed: self.seed, draw_by: self.draw_by, rules, stalls: self.stall.0, grpc, ws, dwcp }
     }
 }
 

@@ -70,8 +70,10 @@ impl Client {
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let head = self.head()?;
         let status = head[9..12].parse().map_err(io::Error::other)?;
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0");
-        let mut body = vec![0; length.parse().map_err(io::Error::other)?];
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let length =
+            fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
+        let mut body = vec![0; length.next().unwrap_or("0").parse().map_err(io::Error::other)?];
         self.0.read_exact(&mut body)?;
         Ok(Answer { status, head, body: String::from_utf8(body).map_err(io::Error::other)? })
     }
@@ -104,7 +106,7 @@ impl Client {
 }
 
 /// Looks again and again until there is something to see, for five seconds at most.
-pub(crate) fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = now_ns();
     loop {
         if let Some(seen) = look() {

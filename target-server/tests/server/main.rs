@@ -4,6 +4,7 @@
 
 mod answers;
 mod client;
+mod dwcp;
 mod faults;
 mod grpc;
 mod program;
