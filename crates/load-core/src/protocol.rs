@@ -26,6 +26,9 @@ pub type OpId = u16;
 pub trait Protocol: Sized + Send + Sync + 'static {
     /// The component's name in results: `api`, `grpc`.
     const NAME: &'static str;
+    /// A call that is given up ends on the wire when its future is dropped, and its session can make the next one. Where
+    /// it is not so, the session goes with the call.
+    const CANCELS: bool = false;
     /// This protocol's own flags.
     type Args: clap::Args + Send;
     /// What [`Protocol::prepare`] learnt about the target, handed to every worker of every process.

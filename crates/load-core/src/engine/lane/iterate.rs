@@ -131,7 +131,7 @@ impl<P: Protocol> Lane<P> {
         let timed_out = ended.output.is_none();
         let result = ended.output.unwrap_or_else(|| {
             note.clear();
-            Err(Fault::fatal(FaultKind::Timeout))
+            Err(Fault { ends_session: !P::CANCELS, ..Fault::fatal(FaultKind::Timeout) })
         });
         match &result {
             Ok(outcome) => worker.recorder.borrow_mut().ok(entry.op, times, outcome),
