@@ -16,6 +16,8 @@ const DRAWS: u64 = 1 << 62;
 pub struct WsScript {
     /// Pause between two pushes to a connection, in ns, the first one after it as well; 0 is no pushes.
     pub push_every_ns: u64,
+    /// How much earlier than now a push says that it was sent, in ns.
+    pub push_age_ns: u64,
     /// Pause between two pings to a connection, in ns; 0 is no pings.
     pub ping_every_ns: u64,
     /// How long an echo waits, from the arrival of the message.
@@ -80,7 +82,14 @@ impl WsHow {
 
 impl Default for WsScript {
     fn default() -> Self {
-        Self { push_every_ns: 0, ping_every_ns: 0, delay: Delay::Constant(0), token: None, fails: Vec::new() }
+        Self {
+            push_every_ns: 0,
+            push_age_ns: 0,
+            ping_every_ns: 0,
+            delay: Delay::Constant(0),
+            token: None,
+            fails: Vec::new(),
+        }
     }
 }
 
@@ -128,6 +137,7 @@ fn place(connection: u64, n: u64) -> u64 {
 struct RawWs {
     push_every: Option<Time>,
     push_rate: Option<f64>,
+    push_age: Option<Time>,
     ping_every: Option<Time>,
     delay: Option<Delay>,
     token: Option<String>,
@@ -156,6 +166,7 @@ impl RawWs {
         };
         Ok(WsScript {
             push_every_ns,
+            push_age_ns: self.push_age.map_or(0, |age| age.0),
             ping_every_ns: self.ping_every.map_or(Ok(0), |every| pause("ping_every", every))?,
             delay: self.delay.unwrap_or(Delay::Constant(0)),
             token: self.token,
@@ -231,11 +242,12 @@ mod tests {
     fn a_whole_table_is_understood() {
         let script = Script::parse(
             "s.toml",
-            "[ws]\npush_rate = 20\nping_every = \"1s\"\ndelay = \"2ms\"\ntoken = \"t\"\nfail = [{ every = 3, how = \"refuse:503\" }, { every = 2, how = \"close:1001\" }, { share = 1.0, how = \"wrong\" }, { how = \"lose_push\" }]\n",
+            "[ws]\npush_rate = 20\npush_age = \"1s\"\nping_every = \"1s\"\ndelay = \"2ms\"\ntoken = \"t\"\nfail = [{ every = 3, how = \"refuse:503\" }, { every = 2, how = \"close:1001\" }, { share = 1.0, how = \"wrong\" }, { how = \"lose_push\" }]\n",
         )
         .unwrap()
         .ws;
-        assert_eq!((script.push_every_ns, script.ping_every_ns), (50_000_000, 1_000_000_000));
+        assert_eq!((script.push_every_ns, script.push_age_ns), (50_000_000, 1_000_000_000));
+        assert_eq!(script.ping_every_ns, 1_000_000_000);
         assert_eq!([0, 1, 2, 3].map(|n| script.refuse(1, n)), [None, None, Some(503), None]);
         assert_eq!(script.message(1, 7, 0), (2_000_000, Some(WsHow::Wrong)));
         assert_eq!(script.message(1, 7, 1), (2_000_000, Some(WsHow::Close(1001))));

@@ -140,7 +140,8 @@ impl Connection {
             return Ok(());
         }
         // As late as possible: what is measured by it begins here.
-        let us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let us = now.as_micros().saturating_sub(u128::from(script.ws.push_age_ns / 1000));
         let text = format!("{{\"type\":\"push\",\"seq\":{n},\"timestamp\":{}.{:03}}}", us / 1000, us % 1000);
         let message = Message::text(text);
         if fault == Some(WsHow::DuplicatePush) {

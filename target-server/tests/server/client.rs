@@ -71,7 +71,7 @@ impl Client {
         let head = self.head()?;
         let status = head[9..12].parse().map_err(io::Error::other)?;
         let fields = head.lines().filter_map(|line| line.split_once(": "));
-        let length =
+        let mut length =
             fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
         let mut body = vec![0; length.next().unwrap_or("0").parse().map_err(io::Error::other)?];
         self.0.read_exact(&mut body)?;

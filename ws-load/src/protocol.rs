@@ -1,0 +1,264 @@
+//! What does the engine get? The protocol of the trait: flags in, held connections, echoes, pings and publishes.
+
+use std::time::Duration;
+
+use load_core::error::{PrepareError, UsageError};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
+use load_net::args::wrong;
+use load_net::connection::{Connection, NoConnection, Tls};
+use load_net::reach::Target;
+use load_net::redact::{self, Collector};
+use load_net::tls;
+use load_net::url::{Schemes, Url};
+use load_report::model::ExtraPlan;
+use load_suite::template::Scope;
+use memchr::memmem::Finder;
+
+use crate::args::{Kind, Share, WsArgs};
+use crate::count;
+use crate::session::{Rules, Session, Upgraded, farewell};
+use crate::stamp::Fields;
+use crate::text::{ECHO, PUBLISH, Text};
+use crate::upgrade::{Remembering, Upgrade, explain, fault};
+
+/// Largest message unless `--max-message` says otherwise.
+const MAX_MESSAGE: u64 = 16 << 20;
+/// For everything that is asked before the run; a command that cannot start says so within 5 s.
+const LIMIT: Duration = Duration::from_millis(4_700);
+const AGENT: &str = concat!("quintet-ws-load/", env!("CARGO_PKG_VERSION"));
+
+/// WebSockets (RFC 6455).
+pub struct Ws {
+    url: Url,
+    args: WsArgs,
+    headers: Vec<(String, String)>,
+    tls: Option<Tls>,
+    upgrade: Upgrade,
+    rules: Rules,
+    shares: Vec<Share>,
+    tasks: Vec<Task<Step>>,
+}
+
+/// One call, compiled.
+#[derive(Clone)]
+pub enum Step {
+    /// Send and wait for the answer.
+    Echo(Text),
+    /// Ping and wait for the pong.
+    Ping,
+    /// Send for others.
+    Publish(Text),
+    /// Send nothing.
+    Hold,
+}
+
+impl Protocol for Ws {
+    const NAME: &'static str = "ws";
+    type Args = WsArgs;
+    type Target = Target;
+    type Step = Step;
+    type Link = Upgraded;
+    type Session = Session;
+
+    fn new(args: WsArgs) -> Result<Self, UsageError> {
+        let text = args
+            .url
+            .as_deref()
+            .ok_or_else(|| UsageError::new("no target: give --url ws://HOST[:PORT]/PATH, or set WS_URL"))?;
+        let url = Url::parse(text, Schemes::WS).map_err(|error| wrong("--url", hinted(text, error)))?;
+        let headers = args.headers.headers(&url, AGENT)?;
+        let max_message = args.max_message.unwrap_or(MAX_MESSAGE) as usize;
+        let upgrade = Upgrade::new(&url, &headers, &args.subprotocol, max_message)?;
+        let fields = Fields {
+            timestamp: args.timestamp_field.clone().unwrap_or_else(|| "timestamp".into()),
+            seq: args.seq_field.clone().unwrap_or_else(|| "seq".into()),
+        };
+        let expect = args.expect_text.as_deref().filter(|text| !text.is_empty());
+        let expect = expect.map(|text| Finder::new(text).into_owned());
+        let rules = Rules { expect, fields, binary: args.binary };
+        let tls = args.tls.tls(&url, &[b"http/1.1"])?;
+        let shares = shares(&args)?;
+        let tasks = tasks(&args, &shares)?;
+        Ok(Self { url, args, headers, tls, upgrade, rules, shares, tasks })
+    }
+
+    fn label(&self) -> String {
+        self.url.label()
+    }
+
+    fn describe(&self) -> serde_json::Value {
+        let shown = |(name, value): &(String, String)| format!("{name}: {}", redact::header(name, value));
+        let send: Vec<_> = self.shares.iter().map(Share::to_string).collect();
+        serde_json::json!({
+            "url": self.label(),
+            "headers": self.headers.iter().map(shown).collect::<Vec<_>>(),
+            "subprotocols": self.args.subprotocol,
+            "send": send.join(","),
+            "message_bytes": self.args.message.as_ref().map(String::len),
+            "publish_message_bytes": self.args.publish_message.as_ref().map(String::len),
+            "binary": self.args.binary,
+            "expect_text": self.args.expect_text,
+            "timestamp_field": self.rules.fields.timestamp,
+            "seq_field": self.rules.fields.seq,
+            "tls": self.args.tls.describe(&self.url),
+            "max_message": self.args.max_message.unwrap_or(MAX_MESSAGE),
+        })
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let mut all = Collector::default();
+        for (name, value) in &self.headers {
+            all.add_header(name, value);
+        }
+        if let Some((user, password)) = self.url.credentials() {
+            all.add_credentials(&user, &password);
+        }
+        if let Some(userinfo) = &self.url.userinfo {
+            all.add(userinfo);
+        }
+        if let Some((_, query)) = self.url.target.split_once('?') {
+            all.add_pairs(query);
+        }
+        for message in [&self.args.message, &self.args.publish_message].into_iter().flatten() {
+            all.add_body(message.as_bytes());
+        }
+        all.into_values()
+    }
+
+    fn ops(&self) -> Vec<String> {
+        self.shares.iter().map(|share| share.kind.op().into()).collect()
+    }
+
+    fn extras(&self) -> Vec<ExtraPlan> {
+        count::series()
+    }
+
+    fn counters(&self) -> Vec<ExtraPlan> {
+        count::counters()
+    }
+
+    fn tasks(&self) -> &[Task<Step>] {
+        &self.tasks
+    }
+
+    async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        let target = Target::find(&self.url, self.tls.clone()).await?;
+        control.calls += 1;
+        self.ask(&target, deadline).await?;
+        Ok(target)
+    }
+
+    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Upgraded, Fault> {
+        let connection = target.connect(link, self.tls.as_ref(), probe).await?;
+        let scope = Scope { seq: link.index, vu: link.index, iteration: link.generation.into() };
+        let begun = probe.now();
+        let socket = self.upgrade.run(connection, &scope).await.map_err(|error| fault(&error, probe))?;
+        Ok(Upgraded { socket, took_ns: probe.now().since(begun) })
+    }
+
+    async fn open(&self, link: Upgraded, _vu: &Vu) -> Result<Session, Fault> {
+        Ok(Session::new(link))
+    }
+
+    #[inline]
+    async fn call(
+        &self,
+        session: &mut Session,
+        step: &Step,
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        session.tell_upgrade(probe);
+        match step {
+            Step::Echo(text) => session.echo(&self.rules, text, &vu.scope, probe).await,
+            Step::Ping => session.ping(&self.rules, &vu.scope, probe).await,
+            Step::Publish(text) => session.publish(&self.rules, text, &vu.scope, probe).await,
+            Step::Hold => session.look(&self.rules, probe).await,
+        }
+    }
+
+    async fn idle(&self, session: &mut Session, probe: &mut Probe<'_>) -> Fault {
+        session.listen(&self.rules, probe).await
+    }
+
+    async fn close(&self, session: Session, probe: &mut Probe<'_>) {
+        session.close(&self.rules, probe).await;
+    }
+}
+
+impl Ws {
+    /// Upgrades one connection and closes it, to be told what is wrong before thousands are.
+    async fn ask(&self, target: &Target, deadline: tokio::time::Instant) -> Result<(), PrepareError> {
+        let [address, ..] = target.addresses[..] else { return Err(self.unable("no address")) };
+        let connection = Connection::open(address, self.tls.as_ref()).await.map_err(|error| match error {
+            NoConnection::Tcp(error) => self.unable(&error.to_string()),
+            NoConnection::Tls(error) => self.unable(&tls::explain(&error)),
+        })?;
+        let mut connection = Remembering::new(connection);
+        let scope = Scope::default();
+        let upgraded = tokio::time::timeout_at(deadline, self.upgrade.run(&mut connection, &scope)).await;
+        let error = match upgraded {
+            Ok(Ok(mut socket)) => {
+                farewell(&mut socket, |_| {}).await;
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => return Err(self.unable("no answer to the upgrade within 5 s; is it the right port?")),
+        };
+        Err(self.unable(&explain(&error, connection.heard())))
+    }
+
+    fn unable(&self, why: &str) -> PrepareError {
+        PrepareError::new(format!("{}: {why}", self.label()))
+    }
+}
+
+/// The mistake in a URL, with what to do where that is plain.
+fn hinted(text: &str, error: String) -> String {
+    match text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
+        Some("http") => format!("{error}; write ws:// instead of http://"),
+        Some("https") => format!("{error}; write wss:// instead of https://"),
+        _ => error,
+    }
+}
+
+/// What users do, each kind once.
+fn shares(args: &WsArgs) -> Result<Vec<Share>, UsageError> {
+    if args.send.is_empty() {
+        return Ok(vec![Share { kind: Kind::Echo, weight: 1 }]);
+    }
+    for (i, share) in args.send.iter().enumerate() {
+        if args.send[..i].iter().any(|earlier| earlier.kind == share.kind) {
+            return Err(wrong("--send", format!("{} twice; expected each once", share.kind.op())));
+        }
+    }
+    let does = |kind| args.send.iter().any(|share| share.kind == kind);
+    for (flag, given, kind) in [
+        ("--message", args.message.is_some(), Kind::Echo),
+        ("--expect-text", args.expect_text.is_some(), Kind::Echo),
+        ("--publish-message", args.publish_message.is_some(), Kind::Publish),
+    ] {
+        if given && !does(kind) {
+            return Err(wrong(flag, format!("nothing sends it; add {} to --send", kind.op())));
+        }
+    }
+    Ok(args.send.clone())
+}
+
+fn tasks(args: &WsArgs, shares: &[Share]) -> Result<Vec<Task<Step>>, UsageError> {
+    let text = |flag, given: &Option<String>, default| {
+        Text::parse(given.as_deref().unwrap_or(default)).map_err(|error| wrong(flag, error))
+    };
+    let mut tasks = Vec::new();
+    for (op, share) in (0..).zip(shares) {
+        let step = match share.kind {
+            Kind::Echo => Step::Echo(text("--message", &args.message, ECHO)?),
+            Kind::Ping => Step::Ping,
+            Kind::Publish => Step::Publish(text("--publish-message", &args.publish_message, PUBLISH)?),
+            Kind::None => Step::Hold,
+        };
+        tasks.push(Task { weight: share.weight, steps: vec![TaskStep::new(op, step)] });
+    }
+    Ok(tasks)
+}

@@ -1,0 +1,360 @@
+//! How does one call go, and what comes by itself? One WebSocket, and what is known of its messages.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
+use load_core::protocol::{Fault, Outcome, Probe};
+use load_net::connection::Connection;
+use load_report::fault::FaultKind;
+use load_suite::template::Scope;
+use memchr::memmem::Finder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::count;
+use crate::stamp::Fields;
+use crate::text::{Text, wall_ns};
+use crate::upgrade::{NO_CLOSE_FRAME, fault};
+
+/// A server that does not answer a close in this time is left.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Bytes of a wrong answer that are shown.
+const SAMPLE: usize = 80;
+
+/// An upgraded connection.
+pub type Socket = WebSocketStream<Connection>;
+
+/// What came of an upgrade.
+pub struct Upgraded {
+    /// The connection.
+    pub socket: Socket,
+    /// How long it took, in ns.
+    pub took_ns: u64,
+}
+
+/// How messages are told apart.
+pub struct Rules {
+    /// An answer contains this; without it, an answer equals what was sent.
+    pub expect: Option<Finder<'static>>,
+    /// Where a message says when it was sent, and which one it is.
+    pub fields: Fields,
+    /// Messages are sent as binary ones.
+    pub binary: bool,
+}
+
+/// One lane's WebSocket.
+pub struct Session {
+    socket: Socket,
+    heard: Heard,
+    /// How long the upgrade took, in ns, until it has been told.
+    upgrade_ns: Option<u64>,
+}
+
+/// What is known of a connection's messages.
+#[derive(Default)]
+struct Heard {
+    /// What was sent to be echoed.
+    sent: Vec<u8>,
+    /// The last answer, by which a second one is known.
+    answer: Vec<u8>,
+    /// The number that the next pushed message should have.
+    next: Option<u64>,
+}
+
+/// What a message is.
+#[derive(Debug, PartialEq, Eq)]
+enum Is {
+    Answer,
+    Pushed,
+    Duplicate,
+    Unexpected,
+}
+
+impl Session {
+    /// A session on a connection that was just upgraded.
+    pub fn new(Upgraded { socket, took_ns }: Upgraded) -> Self {
+        Self { socket, heard: Heard::default(), upgrade_ns: Some(took_ns) }
+    }
+
+    /// Tells what the upgrade took, with the first call on the connection: most connections are made before time
+    /// zero, in a phase that is not counted.
+    #[inline]
+    pub fn tell_upgrade(&mut self, probe: &Probe<'_>) {
+        if let Some(took_ns) = self.upgrade_ns.take() {
+            probe.observe(count::UPGRADE, took_ns);
+        }
+    }
+
+    /// Sends `text` and waits for the answer.
+    ///
+    /// # Errors
+    /// The end of the connection, or a message that is no answer and was not pushed.
+    pub async fn echo(
+        &mut self,
+        rules: &Rules,
+        text: &Text,
+        scope: &Scope,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        let sent = self.send(rules, text, scope, probe).await?;
+        loop {
+            let message = self.data(probe).await.map_err(|fault| fault.after(sent, 0))?;
+            let content = content(&message);
+            let received = content.len() as u64;
+            match self.heard.take(rules, content, true, probe) {
+                Is::Answer => return Ok(Outcome { sent, received, messages: 1, ..Outcome::default() }),
+                Is::Pushed | Is::Duplicate => {}
+                Is::Unexpected => return Err(not_the_answer(content, probe).after(sent, received)),
+            }
+        }
+    }
+
+    /// Sends `text` for others.
+    ///
+    /// # Errors
+    /// The end of the connection.
+    pub async fn publish(
+        &mut self,
+        rules: &Rules,
+        text: &Text,
+        scope: &Scope,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        let sent = self.send(rules, text, scope, probe).await?;
+        Ok(Outcome { sent, ..Outcome::default() })
+    }
+
+    /// Sends a ping with a number of its own and waits for its pong.
+    ///
+    /// # Errors
+    /// The end of the connection.
+    pub async fn ping(
+        &mut self,
+        rules: &Rules,
+        scope: &Scope,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        let number = scope.seq.to_be_bytes();
+        let ping = Message::Ping(Bytes::copy_from_slice(&number));
+        self.socket.send(ping).await.map_err(|error| fault(&error, probe))?;
+        let bytes = number.len();
+        loop {
+            match self.next(probe).await.map_err(|fault| fault.after(bytes as u32, 0))? {
+                Message::Pong(content) if *content == number => {
+                    let (sent, received) = (bytes as u32, bytes as u64);
+                    return Ok(Outcome { sent, received, ..Outcome::default() });
+                }
+                // Pongs that nobody asked for are in order (RFC 6455, section 5.5.3).
+                Message::Pong(_) => {}
+                message => {
+                    self.heard.take(rules, content(&message), false, probe);
+                }
+            }
+        }
+    }
+
+    /// Reads what has come and waits for nothing.
+    ///
+    /// # Errors
+    /// The end of the connection.
+    pub async fn look(&mut self, rules: &Rules, probe: &mut Probe<'_>) -> Result<Outcome, Fault> {
+        loop {
+            let socket = &mut self.socket;
+            let come = poll_fn(|context| match Pin::new(&mut *socket).poll_next(context) {
+                Poll::Ready(message) => Poll::Ready(Some(message)),
+                Poll::Pending => Poll::Ready(None),
+            });
+            let Some(message) = come.await else { break };
+            if let Some(message) = self.sort(message, probe).await? {
+                self.heard.take(rules, content(&message), false, probe);
+            }
+        }
+        // A user without think time must not keep the others waiting.
+        tokio::task::yield_now().await;
+        Ok(Outcome::default())
+    }
+
+    /// Reads what comes by itself, until the connection is no more.
+    pub async fn listen(&mut self, rules: &Rules, probe: &mut Probe<'_>) -> Fault {
+        loop {
+            match self.data(probe).await {
+                Ok(message) => {
+                    self.heard.take(rules, content(&message), false, probe);
+                }
+                Err(fault) => return fault,
+            }
+        }
+    }
+
+    /// Says goodbye, and reads what had been sent before the server's goodbye.
+    pub async fn close(self, rules: &Rules, probe: &mut Probe<'_>) {
+        let Self { mut socket, mut heard, .. } = self;
+        farewell(&mut socket, |message| {
+            heard.take(rules, content(message), false, probe);
+        })
+        .await;
+    }
+
+    async fn send(
+        &mut self,
+        rules: &Rules,
+        text: &Text,
+        scope: &Scope,
+        probe: &mut Probe<'_>,
+    ) -> Result<u32, Fault> {
+        self.heard.sent.clear();
+        text.render(scope, &mut self.heard.sent);
+        let bytes = Bytes::copy_from_slice(&self.heard.sent);
+        let message = match Utf8Bytes::try_from(bytes.clone()) {
+            Ok(text) if !rules.binary => Message::Text(text),
+            _ => Message::Binary(bytes),
+        };
+        self.socket.send(message).await.map_err(|error| fault(&error, probe))?;
+        Ok(self.heard.sent.len() as u32)
+    }
+
+    /// The next text or binary message.
+    async fn data(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
+        loop {
+            let message = self.next(probe).await?;
+            if !message.is_pong() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// The next text, binary message or pong.
+    async fn next(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
+        loop {
+            let message = self.socket.next().await;
+            if let Some(message) = self.sort(message, probe).await? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Passes on what is for us, and ends with the connection.
+    async fn sort(
+        &mut self,
+        message: Option<Result<Message, Error>>,
+        probe: &mut Probe<'_>,
+    ) -> Result<Option<Message>, Fault> {
+        match message {
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_) | Message::Pong(_)))) => {
+                Ok(Some(message))
+            }
+            Some(Ok(Message::Ping(_))) => {
+                // The library sends the pong with whatever is read or written next.
+                probe.count(count::PINGS, 1);
+                Ok(None)
+            }
+            Some(Ok(Message::Frame(_))) => Ok(None),
+            Some(Ok(Message::Close(frame))) => {
+                // The library has made the answer; if it cannot be sent, the connection is over all the same.
+                let _ = self.socket.flush().await;
+                Err(closed(frame.as_ref(), probe))
+            }
+            Some(Err(error)) => Err(fault(&error, probe)),
+            None => Err(Fault { code: NO_CLOSE_FRAME, ..Fault::fatal(FaultKind::Closed) }),
+        }
+    }
+}
+
+impl Heard {
+    /// Says what a message is and counts it.
+    fn take(&mut self, rules: &Rules, content: &[u8], awaited: bool, probe: &Probe<'_>) -> Is {
+        let came_ns = wall_ns();
+        probe.count(count::RECEIVED, 1);
+        let is = self.tell(rules, content, awaited, came_ns, probe);
+        let counter = match is {
+            Is::Answer => count::ANSWERS,
+            Is::Pushed => count::PUSHED,
+            Is::Duplicate => count::DUPLICATE,
+            Is::Unexpected => count::UNEXPECTED,
+        };
+        probe.count(counter, 1);
+        is
+    }
+
+    fn tell(&mut self, rules: &Rules, content: &[u8], awaited: bool, came_ns: i64, probe: &Probe<'_>) -> Is {
+        let is_answer = match &rules.expect {
+            Some(text) => text.find(content).is_some(),
+            None => content == self.sent,
+        };
+        if awaited && is_answer {
+            self.answer.clear();
+            self.answer.extend_from_slice(content);
+            return Is::Answer;
+        }
+        if !self.answer.is_empty() && content == self.answer {
+            return Is::Duplicate;
+        }
+        let stamp = rules.fields.read(content);
+        let Some(sent_ns) = stamp.sent_ns else { return Is::Unexpected };
+        if let Some(seq) = stamp.seq {
+            let expected = self.next.unwrap_or(seq);
+            if seq < expected {
+                return Is::Duplicate;
+            }
+            probe.count(count::MISSING, seq - expected);
+            self.next = seq.checked_add(1);
+        }
+        match u64::try_from(came_ns.saturating_sub(sent_ns)) {
+            Ok(age) => probe.observe(count::LATENCY, age),
+            Err(_) => probe.count(count::AHEAD, 1),
+        }
+        Is::Pushed
+    }
+}
+
+/// Says goodbye, and passes on the texts and binary messages that had been sent before the server's goodbye.
+pub async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    mut message: impl FnMut(&Message),
+) {
+    let goodbye = async {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+        if socket.close(Some(frame)).await.is_err() {
+            return;
+        }
+        while let Some(Ok(come)) = socket.next().await {
+            if come.is_text() || come.is_binary() {
+                message(&come);
+            }
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "bounds a goodbye and measures nothing")]
+    let ended = tokio::time::timeout(FAREWELL, goodbye).await;
+    // A server that does not answer sees the end of the connection instead.
+    drop(ended);
+}
+
+/// What a text or binary message holds.
+fn content(message: &Message) -> &[u8] {
+    match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        _ => &[],
+    }
+}
+
+#[cold]
+fn closed(frame: Option<&CloseFrame>, probe: &mut Probe<'_>) -> Fault {
+    let (code, reason) = frame.map_or((CloseCode::Status, ""), |frame| (frame.code, frame.reason.as_str()));
+    let code = u16::from(code);
+    probe.note(format_args!("closed by the server with code {code} {reason:?}"));
+    Fault { code: code.into(), ..Fault::fatal(FaultKind::Closed) }
+}
+
+#[cold]
+fn not_the_answer(content: &[u8], probe: &mut Probe<'_>) -> Fault {
+    let sample = String::from_utf8_lossy(&content[..content.len().min(SAMPLE)]);
+    probe.note(format_args!("{sample:?} came instead of the answer"));
+    Fault::answered(FaultKind::Wrong, 0)
+}

@@ -1,0 +1,10 @@
+//! Is the instrument right? The whole binary against a server that does what a script says, against servers that
+//! others wrote, and against faults.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod faults;
+mod others;
+mod secrets;
+mod stops;
+mod support;
+mod truth;
