@@ -67,6 +67,8 @@ missing_packages() {
   has taskset || echo util-linux
   # A server that we did not write. Its folder is not in everybody's PATH.
   PATH=$PATH:/usr/sbin has nginx || echo nginx-light
+  # For grpcio, another one.
+  python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 step_tools() {
@@ -90,6 +92,8 @@ step_tools() {
   fi
   # Without them the tests of db-load are skipped, and say so.
   within 1000 scripts/services.sh install || echo 'test.sh: PostgreSQL or Redis is missing; tests that need them are skipped'
+  # The same with those of grpc-load.
+  within 300 scripts/python_grpc.sh || echo 'test.sh: grpcio is missing; tests that need it are skipped'
 }
 
 step_fmt() { within 120 cargo fmt --all --check; }
