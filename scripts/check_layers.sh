@@ -8,7 +8,6 @@ allowed() { # crate
   case $1 in
     load-report | load-suite | load-wire) ;;
     load-core | aggregate) echo load-report load-suite ;;
-    protocol-proof) echo load-core load-report ;;
     target-server) echo load-wire ;;
     tool-tests) echo load-report ;;
     load-net) echo load-core load-report load-suite ;;

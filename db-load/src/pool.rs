@@ -79,8 +79,10 @@ impl<C: Clone> Pool<C> {
         dial: impl AsyncFnOnce(&mut Probe<'_>) -> Result<C, Fault>,
     ) -> Result<Lent<'_, C>, Fault> {
         let asked = probe.now();
-        let gone = |_| Fault::fatal(FaultKind::Closed);
-        let permit = self.permits.acquire().await.map_err(gone)?;
+        let Ok(permit) = self.permits.acquire().await else {
+            probe.note("the pool was closed, because a connection could not be opened");
+            return Err(Fault::fatal(FaultKind::Closed));
+        };
         probe.observe(WAIT, (probe.now() - asked).0.unsigned_abs());
         let index = self.free.borrow_mut().pop_front().ok_or(Fault::fatal(FaultKind::Local))?;
         let returned = Returned { pool: self, index, _permit: permit };

@@ -152,8 +152,9 @@ impl Protocol for Postgres {
     fn describe(&self) -> serde_json::Value {
         let tls = match (self.config.get_ssl_mode(), self.verified) {
             (SslMode::Disable, _) => "off",
-            (_, true) => "verified, where the server has it",
             (_, false) => "NOT VERIFIED (--insecure)",
+            (SslMode::Require, true) => "verified",
+            (_, true) => "verified, where the server has it",
         };
         serde_json::json!({
             "url": self.label(),

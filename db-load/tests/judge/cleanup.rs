@@ -43,6 +43,26 @@ fn a_server_that_is_gone_at_the_end_is_a_warning_with_a_way_out() {
 }
 
 #[test]
+fn a_cleanup_that_has_to_wait_is_ended_by_the_second_signal() {
+    let Some(service) = Service::start("postgres") else { return };
+    let (sql, tool) = (service.sql(), service.tool());
+    let child = tool.start("-r 100 -d 1s -c 2 --rows 10");
+    let table = sql.wait_for_load(20);
+    // Reads and writes go on; only DROP has to wait.
+    sql.run(&format!("BEGIN; LOCK TABLE {table} IN ACCESS SHARE MODE"));
+    pass(2_500);
+    signal(child.id(), "INT");
+    pass(500);
+    signal(child.id(), "INT");
+    let left = tool.wait(child);
+    assert!(left.stderr.contains("once more to leave at once"), "{}", left.stderr);
+    let warnings = left.run().warnings.join("\n");
+    assert!(warnings.contains("cleanup: stopped by a signal; ") && warnings.contains(&table), "{warnings}");
+    assert!(!left.run().interrupted && left.run().ledger.calls.ok == 100);
+    sql.run("COMMIT");
+}
+
+#[test]
 fn keys_of_a_killed_run_are_listed_and_removed_and_no_others() {
     let Some(service) = Service::start("redis") else { return };
     let mut redis = service.redis();

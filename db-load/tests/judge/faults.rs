@@ -1,100 +1,6 @@
-//! What happens when rows are wrong, answers late, or the server away?
+//! What happens when the server is away?
 
-use std::io::Write as _;
-
-use load_report::fault::FaultKind;
-
-use crate::support::{Left, Service, alone, op, pass};
-
-/// The threshold on errors does not hold. On a machine that is busy with something else the run may be invalid, too.
-fn has_failed(left: &Left) {
-    let missed = left.run().thresholds.iter().any(|threshold| !threshold.passed);
-    let expected = if left.run().invalid.is_empty() { 99 } else { 111 };
-    assert!(missed && left.code == expected, "{} {:?} {}", left.code, left.run().invalid, left.stdout);
-    if expected == 111 {
-        let _ = writeln!(std::io::stderr(), "{:?}", left.run().invalid);
-    }
-}
-
-#[test]
-fn a_row_that_somebody_changed_is_a_wrong_answer() {
-    let Some(service) = Service::start("postgres") else { return };
-    let (sql, tool) = (service.sql(), service.tool());
-    let child = tool.start("-r 300 -d 4s -c 4 --rows 4 --read-ratio 0.5");
-    let table = sql.wait_for_load(50);
-    sql.run(&format!("UPDATE {table} SET token = 0 WHERE id = 1; DELETE FROM {table} WHERE id = 2"));
-    let left = tool.wait(child);
-    let run = left.run();
-    has_failed(&left);
-    let wrong = |name: &str, sample: &str| {
-        let mut faults = run.faults.iter().filter(|fault| fault.op.as_deref() == Some(name));
-        assert!(faults.all(|fault| fault.kind == FaultKind::Wrong), "{:?}", run.faults);
-        let fault = run.faults.iter().find(|fault| fault.op.as_deref() == Some(name)).unwrap();
-        assert!(fault.sample.contains(sample), "{fault:?}");
-        fault.count
-    };
-    assert!(wrong("read", "the row") > 50);
-    assert!(wrong("write", "the row is not there to be written") > 20);
-}
-
-#[test]
-fn a_key_that_somebody_changed_is_a_wrong_answer() {
-    let Some(service) = Service::start("redis") else { return };
-    let (mut redis, tool) = (service.redis(), service.tool());
-    let child = tool.start("-r 300 -d 3s -c 4 --keys 4 --read-ratio 1");
-    let key = loop {
-        let keys: Vec<String> = redis::cmd("KEYS").arg("quintet:*:2").query(&mut redis).unwrap();
-        if let Some(key) = keys.into_iter().next() {
-            break key;
-        }
-        pass(10);
-    };
-    redis::cmd("SET").arg(&key).arg("something else").exec(&mut redis).unwrap();
-    let left = tool.wait(child);
-    let run = left.run();
-    has_failed(&left);
-    assert_eq!(run.faults.len(), 1, "{:?}", run.faults);
-    assert_eq!(run.faults[0].kind, FaultKind::Wrong);
-    assert!(run.faults[0].sample.contains("another value"), "{:?}", run.faults);
-    assert!(run.faults[0].count > 100, "{:?}", run.faults);
-}
-
-/// Calls that wait for a lock are given up; their connections have answers still to come, and none of those may be
-/// taken for the answer to another call.
-#[test]
-fn a_connection_with_an_answer_still_to_come_is_not_lent_again() {
-    let Some(service) = Service::start("postgres") else { return };
-    let (sql, tool) = (service.sql(), service.tool());
-    let child = tool.start("-r 200 -d 4s -u 8 -c 4 --max-vus 8 --timeout 150ms --rows 100");
-    let table = sql.wait_for_load(50);
-    sql.run(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
-    pass(700);
-    sql.run("COMMIT");
-    let left = tool.wait(child);
-    let failed = &left.run().ledger.calls.failed;
-    assert!(failed.get(FaultKind::Timeout) > 4, "{failed:?}");
-    assert_eq!(failed.get(FaultKind::Wrong), 0, "{:?}", left.run().faults);
-    let last = left.run().timeseries.points.last().unwrap();
-    assert!(last.ok > 150 && last.failed == 0, "{last:?}");
-}
-
-#[test]
-fn a_redis_that_pauses_times_out_and_its_late_answers_are_nobodys() {
-    let Some(service) = Service::start("redis") else { return };
-    for pipeline in ["", "--pipeline 4"] {
-        let (mut redis, tool) = (service.redis(), service.tool());
-        let line = format!("-r 400 -d 3s -u 8 -c 2 --max-vus 8 --timeout 150ms {pipeline}");
-        let child = tool.start(&line);
-        pass(1_000);
-        redis::cmd("CLIENT").arg("PAUSE").arg(600).exec(&mut redis).unwrap();
-        let left = tool.wait(child);
-        let failed = &left.run().ledger.calls.failed;
-        assert!(failed.get(FaultKind::Timeout) > 4, "{failed:?}");
-        assert_eq!(failed.get(FaultKind::Wrong), 0, "{:?}", left.run().faults);
-        let last = left.run().timeseries.points.last().unwrap();
-        assert!(last.ok > 300 && last.failed == 0, "{last:?}");
-    }
-}
+use crate::support::{Service, alone, has_failed, op, pass};
 
 #[test]
 fn a_server_stopped_in_the_middle_fails_calls_at_the_schedules_pace_until_it_is_back() {
@@ -103,24 +9,24 @@ fn a_server_stopped_in_the_middle_fails_calls_at_the_schedules_pace_until_it_is_
         let Some(service) = Service::start(name) else { continue };
         let tool = service.tool();
         let child = tool.start(
-            "-r 200 -d 7s -u 16 -c 4 --max-vus 16 --read-ratio 0.5 --rows 100"
+            "-r 200 -d 6s -u 16 -c 4 --max-vus 16 --read-ratio 0.5 --rows 100"
                 .replace("--rows", if name == "redis" { "--keys" } else { "--rows" })
                 .as_str(),
         );
-        pass(2_000);
+        pass(1_000);
         service.stop();
-        pass(1_800);
+        pass(1_900);
         service.start_again();
         let left = tool.wait(child);
         let run = left.run();
         has_failed(&left);
-        assert_eq!(run.ledger.calls.scheduled, 1_400);
+        assert_eq!(run.ledger.calls.scheduled, 1_200);
         let failed: Vec<u64> = run.timeseries.points.iter().map(|p| p.failed).collect();
         let ok: Vec<u64> = run.timeseries.points.iter().map(|p| p.ok).collect();
         // Neither silence nor a spin, and no call fails once the server is back.
         assert!(failed.iter().all(|&n| n <= 230), "{name}: {failed:?}");
-        assert!((150..=230).contains(&failed[2].max(failed[3])), "{name}: {failed:?}");
-        assert!(ok[6] >= 180 && failed[6] == 0, "{name}: ok {ok:?}, failed {failed:?}");
+        assert!((150..=230).contains(&failed[1].max(failed[2])), "{name}: {failed:?}");
+        assert!(ok[5] >= 180 && failed[5] == 0, "{name}: ok {ok:?}, failed {failed:?}");
         assert!(
             op(&left, "read") > 0 && run.warnings.iter().all(|w| !w.contains("cleanup")),
             "{:?}",

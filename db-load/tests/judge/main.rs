@@ -2,9 +2,11 @@
 //! `scripts/services.sh`; where those cannot be had, the tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "used by tests alone, where a panic is a failed test")]
 
+mod answers;
 mod cleanup;
 mod faults;
 mod refused;
 mod stops;
 mod support;
+mod tls;
 mod truth;
