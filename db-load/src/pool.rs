@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use load_core::protocol::{Fault, Probe};
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
 
 /// The series of the waits for a connection.
 const WAIT: usize = 0;
@@ -26,6 +26,8 @@ pub struct Pool<C> {
     free: RefCell<VecDeque<usize>>,
     /// As many permits as there are entries in `free`; hands them out in the order of asking.
     permits: Semaphore,
+    /// Told when the pool is closed.
+    closed: Notify,
 }
 
 /// Room for one connection.
@@ -65,7 +67,8 @@ impl<C: Clone> Pool<C> {
             opening: Mutex::new(()),
         };
         let permits = Semaphore::new(free.len());
-        Self { places: connections.into_iter().map(place).collect(), free: RefCell::new(free), permits }
+        let places = connections.into_iter().map(place).collect();
+        Self { places, free: RefCell::new(free), permits, closed: Notify::new() }
     }
 
     /// The next free connection, opened by `dial` where there is none any more. The wait goes into the series.
@@ -95,6 +98,15 @@ impl<C: Clone> Pool<C> {
         Ok(Lent { pool: self, index, generation: place.generation.get(), connection, _permit: returned })
     }
 
+    /// Waits until the pool is closed, so that a lane without a call gets the next pool in time.
+    pub async fn gone(&self) -> Fault {
+        let closed = self.closed.notified();
+        if !self.permits.is_closed() {
+            closed.await;
+        }
+        Fault::fatal(FaultKind::Closed)
+    }
+
     #[cold]
     async fn repair(
         &self,
@@ -115,6 +127,7 @@ impl<C: Clone> Pool<C> {
             }
             Err(fault) => {
                 self.permits.close();
+                self.closed.notify_waiters();
                 self.places.iter().for_each(|place| drop(place.connection.take()));
                 Err(Fault { ends_session: true, ..fault })
             }
@@ -245,6 +258,23 @@ mod tests {
             assert!(get(&pool).await.is_err_and(|fault| fault.ends_session));
             kept.done();
             assert_eq!(get(&pool).await.err().map(|fault| fault.kind), Some(FaultKind::Closed));
+            assert_eq!(pool.gone().await.kind, FaultKind::Closed);
+        });
+    }
+
+    #[test]
+    fn who_waits_without_a_call_is_told_that_the_pool_is_closed() {
+        block(async {
+            let pool = pool(1, 1);
+            let mut gone = std::pin::pin!(pool.gone());
+            tokio::select! {
+                biased;
+                _ = &mut gone => panic!("the pool is there"),
+                () = std::future::ready(()) => {}
+            }
+            drop(get(&pool).await);
+            assert!(get(&pool).await.is_err());
+            assert!(gone.await.ends_session);
         });
     }
 }

@@ -228,6 +228,10 @@ impl Protocol for Postgres {
         self.over_pool(session, *step, row, probe).await
     }
 
+    async fn idle(&self, session: &mut Session, _probe: &mut Probe<'_>) -> Fault {
+        session.pool.gone().await
+    }
+
     async fn cleanup(&self, run: Option<&Nonce>, control: &mut Control) -> Result<(), PrepareError> {
         let left = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
         let wire = match (left, run) {

@@ -206,6 +206,10 @@ impl Protocol for Redis {
         }
     }
 
+    async fn idle(&self, session: &mut Session, _probe: &mut Probe<'_>) -> Fault {
+        session.pool.gone().await
+    }
+
     async fn cleanup(&self, _run: Option<&Nonce>, control: &mut Control) -> Result<(), PrepareError> {
         let prepared = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Without it nothing was made.
