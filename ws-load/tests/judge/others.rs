@@ -25,9 +25,10 @@ server.on('connection', (socket) => {
 process.stdin.on('end', () => { console.log(JSON.stringify(seen)); process.exit(0); }).resume();
 ";
 
-/// The same with Python's `websockets`, which keeps pings to itself.
+/// The same with Python's `websockets`, which keeps pings to itself; over TLS with the files of a certificate and its
+/// key as arguments.
 const PYTHON: &str = r"
-import asyncio, json, sys, time, websockets
+import asyncio, json, ssl, sys, time, websockets
 seen = dict(opened=0, open=0, echoes=0, pushes=0, clean=0)
 async def push(socket):
     seq = 0
@@ -54,7 +55,11 @@ async def serve(socket, path=None):
     seen['open'] -= 1
     seen['clean'] += socket.close_code == 1000
 async def main():
-    server = await websockets.serve(serve, '127.0.0.1', 0, ping_interval=0.2, compression=None)
+    tls = None
+    if len(sys.argv) > 2:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[1], sys.argv[2])
+    server = await websockets.serve(serve, '127.0.0.1', 0, ping_interval=0.2, compression=None, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps(seen), flush=True)
@@ -64,7 +69,7 @@ asyncio.run(main())
 ";
 
 /// Runs the tool against a server and compares what both have counted.
-fn agrees(program: &str, check: &[&str], run: &[&str], line: &str) {
+fn agrees(program: &str, check: &[&str], run: &[&str], scheme: &str, line: &str) {
     let is_there = Command::new(program)
         .args(check)
         .env("NODE_PATH", node_path())
@@ -87,7 +92,7 @@ fn agrees(program: &str, check: &[&str], run: &[&str], line: &str) {
     let mut output = BufReader::new(server.stdout.take().unwrap());
     let mut port = String::new();
     output.read_line(&mut port).unwrap();
-    let left = tool().run(args(&format!("ws://127.0.0.1:{}/x?id={{{{vu}}}}", port.trim()), line));
+    let left = tool().run(args(&format!("{scheme}://localhost:{}/x?id={{{{vu}}}}", port.trim()), line));
     drop(server.stdin.take());
     let mut told = String::new();
     output.read_to_string(&mut told).unwrap();
@@ -119,12 +124,28 @@ fn node_path() -> String {
 #[test]
 fn nodes_ws_counts_the_same() {
     let line = "-u 100 --think 100ms -d 2s --send echo=3,ping=1 --subprotocol chat";
-    agrees("node", &["-e", "require('ws')"], &["-e", NODE], line);
+    agrees("node", &["-e", "require('ws')"], &["-e", NODE], "ws", line);
 }
 
 #[test]
 fn pythons_websockets_counts_the_same() {
     // The one that Debian's packages are for, wherever another one is.
     let line = "-u 50 --think 200ms -d 2s --send echo=3,ping=1 --binary";
-    agrees("/usr/bin/python3", &["-c", "import websockets"], &["-c", PYTHON], line);
+    agrees("/usr/bin/python3", &["-c", "import websockets"], &["-c", PYTHON], "ws", line);
+}
+
+#[test]
+fn over_tls_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let [cert_file, key_file] = ["cert.pem", "key.pem"].map(|name| dir.path().join(name));
+    std::fs::write(&cert_file, cert.pem()).unwrap();
+    std::fs::write(&key_file, signing_key.serialize_pem()).unwrap();
+    let [cert_file, key_file] = [&cert_file, &key_file].map(|file| file.to_str().unwrap());
+    for trust in [&format!("--cacert {cert_file}"), "--insecure"] {
+        let line = format!("-u 50 --think 200ms -d 2s --send echo=3,ping=1 {trust}");
+        let server = ["-c", PYTHON, cert_file, key_file];
+        agrees("/usr/bin/python3", &["-c", "import websockets"], &server, "wss", &line);
+    }
 }
