@@ -35,6 +35,8 @@ pub struct Event {
     pub status: Option<Status>,
     /// The number of the change among those of its job.
     pub seq: Option<u64>,
+    /// Whether data were lost; none where the API does not say so here.
+    pub data_loss: Option<bool>,
 }
 
 impl Event {
@@ -157,5 +159,7 @@ mod tests {
         assert_eq!(told("1795248000000"), Some(second));
         assert_eq!(told("\"2026-11-21T08:00:00Z\""), Some(second));
         assert_eq!((told("\"soon\""), told("[]")), (None, None));
+        // Nonsense is far away, and no reason to panic.
+        assert_eq!((told("-1e300"), told("1e300")), (Some(i64::MIN), Some(i64::MAX)));
     }
 }

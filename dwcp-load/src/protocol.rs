@@ -13,6 +13,7 @@ use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
 use load_suite::template::Scope;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::args::DwcpArgs;
@@ -23,6 +24,8 @@ use crate::session::{Answer, Migration, Session};
 const API: &str = "/api/v1/dwcp";
 const STREAM: &str = "/dwcp/v3/stream";
 const AGENT: &str = concat!("quintet-dwcp-load/", env!("CARGO_PKG_VERSION"));
+/// What is written as %XX in a path: all but the unreserved characters of RFC 3986.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Largest body of an answer, in bytes.
 const MAX_BODY: u64 = 16 << 20;
 
@@ -179,8 +182,10 @@ impl Protocol for Dwcp {
         }
         for url in [Some(&self.url), self.stream.as_ref()].into_iter().flatten() {
             if let Some((user, password)) = url.credentials() {
-                all.add(&password);
-                all.add(&format!("{user}:{password}"));
+                all.add_credentials(&user, &password);
+            }
+            if let Some(userinfo) = &url.userinfo {
+                all.add(userinfo);
             }
             all.add_pairs(url.target.split_once('?').map_or("", |(_, query)| query));
         }
@@ -379,10 +384,11 @@ impl Dwcp {
         probe.observe(Series::ProtocolLatency as usize, probe.now().since(ordered));
         probe.count(Counter::Started as usize, 1);
         let named_twice = before.is_some_and(|before| before.job_id == accepted.job_id);
-        let path = format!("/migrations/{}", accepted.job_id);
+        // Whatever a server calls its jobs, it stays one segment of a path.
+        let path = format!("/migrations/{}", utf8_percent_encode(&accepted.job_id, ESCAPED));
         let look = self.request("GET", &path, None).ok().filter(|_| !accepted.job_id.is_empty());
         let Some(look) = look else {
-            probe.note(format_args!("job_id {:?} cannot stand in a path", accepted.job_id));
+            probe.note("the order was accepted without a job_id");
             return Err(answer.fault(FaultKind::Wrong, 0));
         };
         if named_twice {

@@ -137,7 +137,7 @@ fn take(event: &Event, migration: Option<&mut Migration>, probe: &Probe<'_>) {
     probe.count(Counter::Events as usize, 1);
     if let Some(told) = event.told_ns() {
         // Clocks of two machines may differ; an event is never younger than now.
-        probe.observe(Series::EventLatency as usize, (wall_ns() - told).max(0).unsigned_abs());
+        probe.observe(Series::EventLatency as usize, wall_ns().saturating_sub(told).max(0).unsigned_abs());
     }
     let Some(migration) = migration.filter(|migration| event.job_id.as_ref() == Some(&migration.job_id))
     else {
@@ -150,7 +150,10 @@ fn take(event: &Event, migration: Option<&mut Migration>, probe: &Probe<'_>) {
         }
         migration.seen.push(seq);
     }
-    if let Some(status @ (Status::Completed | Status::Failed)) = event.status {
-        migration.end(status, probe);
+    match event.status {
+        // A completion that lost data is not one whose time counts, whether a look or an event tells it.
+        Some(Status::Completed) if event.data_loss == Some(true) => migration.end(Status::Failed, probe),
+        Some(status @ (Status::Completed | Status::Failed)) => migration.end(status, probe),
+        _ => {}
     }
 }

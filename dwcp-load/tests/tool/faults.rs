@@ -1,7 +1,7 @@
 //! What happens when the target is gone, was never there, or is somebody else?
 
 use target_server::{Config, Server};
-use tool_tests::{args, pass, signal};
+use tool_tests::{alone, args, pass, signal};
 
 use crate::{run, server, tool, url};
 
@@ -35,6 +35,7 @@ fn mistakes_on_the_command_line_are_104() {
 
 #[test]
 fn a_server_killed_in_the_middle_fails_at_the_schedules_pace() {
+    let _alone = alone();
     let (server, tool) = (server("work = \"5ms\""), tool());
     let child =
         tool.start(args(&url(&server), "-r 50 -d 5s --vus 20 --poll-interval 20ms --graceful-stop 2s"));

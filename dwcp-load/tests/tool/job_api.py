@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 LOCK = threading.Lock()
 JOBS = {}
@@ -35,7 +35,8 @@ class Api(BaseHTTPRequestHandler):
         order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with LOCK:
             COUNTS["post"] += 1
-            job_id = f"job-{len(JOBS)}"
+            # A name that is no path as it is.
+            job_id = f"zone 1/job-{len(JOBS)}?"
             JOBS[job_id] = (order["vm_id"], time.monotonic())
         self.say(202, {"job_id": job_id})
 
@@ -55,7 +56,7 @@ class Api(BaseHTTPRequestHandler):
                 self.say(200, {"migrations": jobs})
             elif path.startswith("migrations/"):
                 COUNTS["look"] += 1
-                self.say(200, self.shown(path.removeprefix("migrations/")))
+                self.say(200, self.shown(unquote(path.removeprefix("migrations/"))))
             elif url.path.startswith("/count"):
                 print(*COUNTS.values(), flush=True)
                 self.say(404, {})

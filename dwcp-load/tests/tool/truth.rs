@@ -1,6 +1,7 @@
 //! Does the tool count what the server did, and measure what was scripted?
 
 use load_report::fault::FaultKind;
+use tool_tests::alone;
 
 use crate::{calls, run, server, url};
 
@@ -31,6 +32,7 @@ fn every_call_is_counted_as_the_server_counts_it() {
 
 #[test]
 fn scripted_times_come_back() {
+    let _alone = alone();
     let server = server("accept = \"20ms\"\npending = \"30ms\"\nwork = \"100ms\"");
     let left = run(&url(&server), "-u 4 -n 20 --poll-interval 500ms");
     assert_eq!(left.code, 0, "{}", left.stderr);
