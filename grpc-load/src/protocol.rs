@@ -242,7 +242,8 @@ impl Protocol for Grpc {
     }
 
     fn share(&self, link: &Link) -> Option<Link> {
-        link.is_open().then(|| link.clone())
+        let mut link = link.clone();
+        link.is_open().then_some(link)
     }
 
     async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {

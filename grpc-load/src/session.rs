@@ -41,7 +41,8 @@ impl Session {
         let mut received = 0;
         frames.begin();
         let result = async {
-            let mut sender = link.sender().ready().await.map_err(|error| broken(&error, probe))?;
+            // A fresh handle has no stream that waits to be opened, so it is ready.
+            let mut sender = link.sender();
             let (answer, mut body) =
                 sender.send_request(call.head.clone(), false).map_err(|error| broken(&error, probe))?;
             // What the windows do not allow yet, h2 keeps until they do.
@@ -172,7 +173,7 @@ fn misframed(error: Broken, probe: &mut Probe<'_>) -> Fault {
 
 /// The fault of a call, or what ended its connection where that says more than that it ended.
 #[cold]
-fn reason(fault: Fault, link: &Link, probe: &mut Probe<'_>) -> Fault {
+fn reason(fault: Fault, link: &mut Link, probe: &mut Probe<'_>) -> Fault {
     match link.refusal() {
         Some(error) if fault.kind == FaultKind::Closed && error.is_go_away() => broken(&error, probe),
         _ => fault,

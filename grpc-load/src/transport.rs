@@ -1,8 +1,10 @@
 //! How do HTTP/2 connections live and die? A connection is driven by a task of its own; who uses it learns of its end.
 
 use std::cell::RefCell;
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::rc::Rc;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -23,6 +25,8 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 pub struct Link {
     sender: SendRequest<Bytes>,
     end: Rc<End>,
+    /// Looked at by who drives the connection, for as long as somebody uses it.
+    _watch: Rc<RefCell<SendRequest<Bytes>>>,
 }
 
 /// How a connection ended, once it has.
@@ -53,16 +57,9 @@ impl Link {
             .handshake(connection)
             .await?;
         let (ping, end) = (connection.ping_pong(), Rc::<End>::default());
-        let ended = Rc::clone(&end);
-        tokio::task::spawn_local(async move {
-            let fault = match connection.await {
-                Ok(()) => (Fault::fatal(FaultKind::Closed), "the server closed the connection".to_owned()),
-                Err(error) => explain(&error),
-            };
-            ended.fault.replace(Some(fault));
-            ended.came.notify_waiters();
-        });
-        Ok((Self { sender, end }, ping))
+        let watch = Rc::new(RefCell::new(sender.clone()));
+        tokio::task::spawn_local(drive(connection, Rc::clone(&end), Rc::downgrade(&watch)));
+        Ok((Self { sender, end, _watch: watch }, ping))
     }
 
     /// A handle for one call: what h2 remembers of a call stays with its handle.
@@ -73,18 +70,14 @@ impl Link {
 
     /// Whether new calls are accepted: the server has not said GOAWAY and the connection is there.
     #[inline]
-    pub fn is_open(&self) -> bool {
+    pub fn is_open(&mut self) -> bool {
         self.refusal().is_none()
     }
 
     /// Why new calls are not accepted, when they are not.
     #[inline]
-    pub fn refusal(&self) -> Option<h2::Error> {
-        let mut sender = self.sender.clone();
-        match sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Err(error)) => Some(error),
-            _ => None,
-        }
+    pub fn refusal(&mut self) -> Option<h2::Error> {
+        refusal(&mut self.sender)
     }
 
     /// Waits for the end of the connection.
@@ -96,6 +89,47 @@ impl Link {
             }
             came.await;
         }
+    }
+}
+
+impl End {
+    fn tell(&self, fault: (Fault, String)) {
+        self.fault.borrow_mut().get_or_insert(fault);
+        self.came.notify_waiters();
+    }
+}
+
+/// Drives a connection to its end. GOAWAY ends it for those who wait, while calls on it come to their own end.
+async fn drive(
+    connection: client::Connection<Connection, Bytes>,
+    end: Rc<End>,
+    watch: Weak<RefCell<SendRequest<Bytes>>>,
+) {
+    let (mut connection, mut told) = (pin!(connection), false);
+    let result = poll_fn(|context| {
+        let polled = connection.as_mut().poll(context);
+        if polled.is_pending()
+            && !told
+            && let Some(error) = watch.upgrade().and_then(|watch| refusal(&mut watch.borrow_mut()))
+        {
+            told = true;
+            end.tell(explain(&error));
+        }
+        polled
+    })
+    .await;
+    end.tell(match result {
+        Ok(()) => (Fault::fatal(FaultKind::Closed), "the server closed the connection".to_owned()),
+        Err(error) => explain(&error),
+    });
+}
+
+/// Why a new call would not be accepted.
+#[inline]
+fn refusal(sender: &mut SendRequest<Bytes>) -> Option<h2::Error> {
+    match sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Err(error)) => Some(error),
+        _ => None,
     }
 }
 
