@@ -58,7 +58,7 @@ fn a_cleanup_that_has_to_wait_is_ended_by_the_second_signal() {
     assert!(left.stderr.contains("once more to leave at once"), "{}", left.stderr);
     let warnings = left.run().warnings.join("\n");
     assert!(warnings.contains("cleanup: stopped by a signal; ") && warnings.contains(&table), "{warnings}");
-    assert!(!left.run().interrupted && left.run().ledger.calls.ok == 100);
+    assert!(!left.run().interrupted && left.run().ledger.calls.ok > 50);
     sql.run("COMMIT");
 }
 

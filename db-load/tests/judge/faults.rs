@@ -26,7 +26,7 @@ fn a_server_stopped_in_the_middle_fails_calls_at_the_schedules_pace_until_it_is_
         // Neither silence nor a spin, and no call fails once the server is back.
         assert!(failed.iter().all(|&n| n <= 230), "{name}: {failed:?}");
         assert!((150..=230).contains(&failed[1].max(failed[2])), "{name}: {failed:?}");
-        assert!(ok[5] >= 180 && failed[5] == 0, "{name}: ok {ok:?}, failed {failed:?}");
+        assert!(ok[5] >= 150 && failed[5] == 0, "{name}: ok {ok:?}, failed {failed:?}");
         assert!(
             op(&left, "read") > 0 && run.warnings.iter().all(|w| !w.contains("cleanup")),
             "{:?}",

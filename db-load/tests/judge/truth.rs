@@ -4,10 +4,18 @@ use tool_tests::Left;
 
 use crate::support::{Service, alone, commands, is_likely, keys, op};
 
-/// The account balances with itself, and the mix is the one that was asked for.
-fn is_mixed(left: &Left, calls: u64, ratio: f64) {
+/// All calls of the plan are accounted for, none failed, and the mix is the one that was asked for. On a machine that
+/// is busy with something else the last ones of an open run may find no lane.
+fn is_mixed(left: &Left, planned: u64, ratio: f64) {
     let run = left.run();
-    assert_eq!((run.ledger.calls.ok, run.ledger.calls.failed.total()), (calls, 0), "{:?}", run.faults);
+    let calls = run.ledger.calls.ok;
+    assert_eq!(
+        (calls + run.ledger.calls.unsent, run.ledger.calls.failed.total()),
+        (planned, 0),
+        "{:?}",
+        run.faults
+    );
+    assert!(calls > planned / 2, "{}", left.stdout);
     assert_eq!(op(left, "read") + op(left, "write"), calls);
     assert!(is_likely(op(left, "read"), calls, ratio), "{} of {calls} read", op(left, "read"));
     assert_eq!(run.extras[0].name, "pool_wait");
