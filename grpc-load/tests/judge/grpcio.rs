@@ -20,6 +20,7 @@ struct Grpcio {
 
 impl Grpcio {
     /// None, and a line that says why, where grpcio is not installed.
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     fn start(options: &[&str]) -> Option<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python: PathBuf = here.join("../target/python-grpc/bin/python");
