@@ -73,6 +73,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let next = waiting.keys().next().map_or(u64::MAX, |(at, _)| *at);
         tokio::select! {
+            // A new job before the subscription that names it, as they came: the other way round it is told twice.
+            biased;
             () = dwcp.context.timer.until(next), if next < u64::MAX => {}
             Some(job) = made.recv() => {
                 if subscribed.to(&job) {
