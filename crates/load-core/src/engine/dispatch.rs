@@ -216,15 +216,6 @@ impl Dispatcher {
         Poll::Pending
     }
 
-    /// Waits until the run's time is over, on behalf of `lane`.
-    pub(super) fn poll_stopped(&mut self, lane: LaneId, context: &mut Context<'_>) -> Poll<()> {
-        if self.stopped {
-            return Poll::Ready(());
-        }
-        self.lanes[lane].wake_with(context);
-        Poll::Pending
-    }
-
     /// Notes that the last attempt of `lane` to connect failed, or that it is connected again.
     pub(super) fn set_down(&mut self, lane: LaneId, fault: Option<Fault>) {
         let slot = &mut self.lanes[lane];

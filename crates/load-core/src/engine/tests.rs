@@ -359,16 +359,24 @@ fn a_condition_that_never_holds_fails_the_iteration_and_no_call() {
 }
 
 #[test]
-fn a_stop_abandons_the_iterations_that_wait_to_call_again() {
-    for command in [Command::Stop(Nanos(0)), Command::Abandon(Some(Nanos(0)))] {
-        let (run, _) = play("-u 4 -d 60s", polling(u64::MAX, 1_000), Some((1_050 * MS, command)));
+fn a_stop_lets_iterations_that_wait_to_call_again_come_to_their_end() {
+    let (run, _) = play("-u 4 -d 60s", polling(16, 1_000), Some((1_050 * MS, Command::Stop(Nanos(0)))));
+    let phase = &run.data.phases[1];
+    assert_eq!((phase.iterations.ok, phase.iterations.abandoned), (phase.iterations.scheduled, 0));
+    assert!(phase.iterations.scheduled >= 4 && run.end.end_ns > 1_050 * MS);
+}
+
+#[test]
+fn the_end_of_the_graceful_stop_abandons_the_iterations_that_wait_to_call_again() {
+    let stop = (1_050 * MS, Command::Stop(Nanos(0)));
+    let leave = (1_050 * MS, Command::Abandon(Some(Nanos(0))));
+    for (line, command, end) in
+        [("-u 4 -d 60s --graceful-stop 500ms", stop, 1_550), ("-u 4 -d 60s", leave, 1_050)]
+    {
+        let (run, _) = play(line, polling(u64::MAX, 1_000), Some(command));
         let phase = &run.data.phases[1];
-        assert_eq!((phase.iterations.abandoned, phase.iterations.ok), (4, 0), "{command:?}");
-        assert_eq!(
-            (phase.calls.abandoned, phase.calls.scheduled, phase.calls.ok),
-            (0, 44, 44),
-            "{command:?}"
-        );
-        assert_eq!(run.end.end_ns / MS, 1_050, "{command:?}");
+        assert_eq!((phase.iterations.abandoned, phase.iterations.ok), (4, 0), "{line}");
+        assert_eq!((phase.calls.abandoned, phase.calls.failed.total()), (0, 0), "{line}");
+        assert_eq!(run.end.end_ns / MS, end, "{line}");
     }
 }

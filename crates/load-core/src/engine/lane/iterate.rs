@@ -17,17 +17,12 @@ use crate::record::{CallTimes, Start};
 /// Calls in a row without waiting after which a lane lets the others go.
 const STREAK: u32 = 16;
 
-/// Why an iteration did not come to its end.
-enum Unfinished {
-    Failed(FaultKind),
-    /// The run's time was over while the lane waited to make a call again.
-    Stopped,
-}
+/// Why an iteration failed.
+struct Unfinished(FaultKind);
 
 /// What ended the pause between two calls of a step.
 enum Pause {
     Over,
-    Stopped,
     Lost(Fault),
 }
 
@@ -44,8 +39,7 @@ impl<P: Protocol> Lane<P> {
             let mut recorder = worker.recorder.borrow_mut();
             match ended {
                 Ok(()) => recorder.iteration(start.due, times.end, None),
-                Err(Unfinished::Failed(kind)) => recorder.iteration(start.due, times.end, Some(kind)),
-                Err(Unfinished::Stopped) => recorder.iteration_abandoned(start.due),
+                Err(Unfinished(kind)) => recorder.iteration(start.due, times.end, Some(kind)),
             }
         }
         self.vu.scope.iteration += 1;
@@ -73,7 +67,7 @@ impl<P: Protocol> Lane<P> {
             while self.make_call(worker, entry, tick, times).await?.pending {
                 left = left.saturating_sub(1);
                 let Some(poll) = entry.poll.filter(|_| left > 0) else {
-                    return Err(Unfinished::Failed(FaultKind::Timeout));
+                    return Err(Unfinished(FaultKind::Timeout));
                 };
                 let due = times.end + poll.every;
                 worker.in_flight.borrow_mut()[self.id] =
@@ -82,11 +76,10 @@ impl<P: Protocol> Lane<P> {
                 worker.in_flight.borrow_mut()[self.id] = None;
                 match paused {
                     Pause::Over => self.go_on(worker, times, due, worker.clock.now())?,
-                    Pause::Stopped => return Err(Unfinished::Stopped),
                     Pause::Lost(fault) => {
                         self.lose_idle(fault);
                         times.end = worker.clock.now();
-                        return Err(Unfinished::Failed(fault.kind));
+                        return Err(Unfinished(fault.kind));
                     }
                 }
             }
@@ -103,7 +96,7 @@ impl<P: Protocol> Lane<P> {
         start: Nanos,
     ) -> Result<(), Unfinished> {
         if self.session.is_none() {
-            return Err(Unfinished::Failed(FaultKind::Closed));
+            return Err(Unfinished(FaultKind::Closed));
         }
         (times.due, times.start) = (due, start);
         worker.recorder.borrow_mut().continued(due);
@@ -119,7 +112,7 @@ impl<P: Protocol> Lane<P> {
         times: &mut CallTimes,
     ) -> Result<Outcome, Unfinished> {
         let Self { vu, session, note, alarm, .. } = self;
-        let Some(session) = session.as_mut() else { return Err(Unfinished::Failed(FaultKind::Closed)) };
+        let Some(session) = session.as_mut() else { return Err(Unfinished(FaultKind::Closed)) };
         worker.in_flight.borrow_mut()[self.id] =
             Some(InFlight { op: entry.op, tick, times: *times, paused: false });
         alarm.set(times.start + worker.plan.timeout);
@@ -140,21 +133,19 @@ impl<P: Protocol> Lane<P> {
         if result.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
             self.drop_session(timed_out);
         }
-        result.map_err(|fault| Unfinished::Failed(fault.kind))
+        result.map_err(|fault| Unfinished(fault.kind))
     }
 
-    /// Waits until `due`, while the protocol reads what comes by itself.
+    /// Waits until `due`, while the protocol reads what comes by itself. The end of the run's time does not end it: an
+    /// iteration that has begun may come to its end until the graceful stop runs out.
     async fn pause_until(&mut self, due: Nanos) -> Pause {
-        let Self { worker, session, note, alarm, id, .. } = self;
+        let Self { worker, session, note, alarm, .. } = self;
         let worker = &**worker;
         let Some(session) = session.as_mut() else { return Pause::Over };
         alarm.set(due);
         let mut probe = Probe::new(worker, note);
         let mut idle = pin!(worker.protocol.idle(session, &mut probe));
         poll_fn(|context| {
-            if worker.dispatcher.borrow_mut().poll_stopped(*id, context).is_ready() {
-                return Poll::Ready(Pause::Stopped);
-            }
             if alarm.poll_rang(context).is_ready() {
                 return Poll::Ready(Pause::Over);
             }
