@@ -1,21 +1,32 @@
 #!/usr/bin/env bash
-# Builds the suite, starts the reference server (or takes API_URL), runs every component against it, judges the
+# Builds the suite, starts what it is to load (or takes what the environment names), runs every component, judges the
 # results, and leaves with the verdict's exit code. Whatever it started is stopped on every way out.
 set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: scripts/run_all.sh [--run-id ID] [--results DIR] [--duration D] [--rate R] [--quick]
+Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--run-id ID] [--results DIR]
+                          [--require-all] [--quick]
 
-  --run-id ID    name of the run's folder [default: the time in UTC]
-  --results DIR  folder of the results folders [default: results, where `latest` points at the last run]
-  --duration D   how long each component runs: 30s, 5m [default: 10s]
-  --rate R       arrivals/s of each component [default: 2000]
-  --quick        a rehearsal on the development build: 2s at 400/s, too few calls to judge the generator by
-  --help         this text
+  --suite S          a folder of suites/, or a path [default: reference]
+  --profile P[,P...] which loads, from profiles/ of the suite; several have one verdict [default: steady]
+  --environment E    where the targets are, from environments/ of the suite [default: local]
+  --run-id ID        name of the run's folder [default: the time in UTC]
+  --results DIR      folder of the results folders [default: results, where `latest` points at the last run]
+  --require-all      a component that cannot run is a failure, not a warning
+  --quick            a rehearsal on the development build; the profile is smoke unless it is given
+  --help             this text
 
-Environment:
-  API_URL        the HTTP target; without it, target-server is started on a free port of 127.0.0.1
+Environment, which wins over the file of --environment:
+  API_URL            HTTP target of api-load, and of dwcp-load if DWCP_WS_URL is set too
+  WS_URL             WebSocket target
+  DWCP_WS_URL        event stream of the migrations
+  GRPC_URL           gRPC target
+  DATABASE_URL       PostgreSQL
+  REDIS_URL          Redis
+  API_TOKEN          bearer token of HTTP, WebSocket and gRPC targets
+Without any of these URLs, target-server and a throwaway PostgreSQL and Redis are started. With some, the components
+that have none are skipped, and listed.
 
 The exit code is aggregate's (0 pass, 99 a threshold failed, 111 invalid; `aggregate --help` lists them all), or that
 of a component that could not run: 104 bad usage, 114 no target.
@@ -23,7 +34,7 @@ END
 }
 
 refuse() {
-  echo "run_all.sh: $1; --help lists the flags" >&2
+  echo "run_all.sh: $1" >&2
   exit 104
 }
 
@@ -33,6 +44,7 @@ say() {
 
 # --- What this script starts, it stops -----------------------------------------------------------------------------
 
+scratch=''    # folder of what was started
 servers=()    # stopped at the end, whatever happens
 component=''  # the load tool that is running
 interrupted=0 # how often somebody wanted to leave
@@ -51,6 +63,10 @@ stop_all() {
   for pid in $component "${servers[@]}"; do
     wait "$pid" 2>/dev/null || true
   done
+  if [[ -n $scratch ]]; then
+    scripts/services.sh stop "$scratch" || true
+    rm -rf "$scratch"
+  fi
 }
 
 # The tool drains at the first signal and leaves at once at the second; what it wrote is judged all the same.
@@ -69,29 +85,99 @@ build() {
     profile=debug flags=()
   fi
   say "building ($profile)"
-  cargo build --quiet --locked --workspace --bins "${flags[@]}" || exit 1
+  cargo build --quiet --locked --bins "${flags[@]}" \
+    -p aggregate -p target-server -p api-load -p ws-load -p dwcp-load -p db-load -p grpc-load || exit 1
   target_dir=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
   bin=$target_dir/$profile
 }
 
-# Starts target-server with some flags and sets `url`, where it listens.
-start_target() { # flags
-  local out kind
-  exec {out}< <(in_own_session "$bin/target-server" "$@")
-  servers+=($!)
-  if ! read -r -t 10 kind url <&"$out"; then
-    say "target-server did not say within 10 s where it listens"
-    exit 114
+# Where each component finds its target, and why it has none: `where[api]`, `absent[api]`.
+declare -A where=() absent=()
+
+# Reads the file of the environment; what is set already wins.
+read_environment() { # file
+  local line name
+  while IFS= read -r line; do
+    [[ -n $line && $line != '#'* ]] || continue
+    name=${line%%=*}
+    case $name in
+      API_URL | WS_URL | DWCP_WS_URL | GRPC_URL | DATABASE_URL | REDIS_URL) ;;
+      *) refuse "$1: $name; expected API_URL=..., WS_URL, DWCP_WS_URL, GRPC_URL, DATABASE_URL or REDIS_URL" ;;
+    esac
+    [[ -n ${!name-} ]] || printf -v "$name" %s "${line#*=}"
+  done <"$1"
+}
+
+# Takes a component's target from a variable, or says which one is not set.
+take() { # component, variable
+  if [[ -n ${!2-} ]]; then
+    where[$1]=${!2}
+  else
+    absent[$1]="$2 is not set"
   fi
-  say "target-server serves $kind at $url"
+}
+
+# Points at targets that somebody else runs. False when the environment names none.
+use_given() {
+  [[ -n ${API_URL-}${WS_URL-}${DWCP_WS_URL-}${GRPC_URL-}${DATABASE_URL-}${REDIS_URL-} ]] || return 1
+  take api API_URL
+  take ws WS_URL
+  take dwcp API_URL
+  take grpc GRPC_URL
+  take db-postgres DATABASE_URL
+  take db-redis REDIS_URL
+  if [[ -z ${DWCP_WS_URL-} ]]; then
+    unset 'where[dwcp]'
+    absent[dwcp]='DWCP_WS_URL is not set'
+  fi
+}
+
+# Starts every target here.
+start_targets() {
+  local out kind url rest any=127.0.0.1:0
+  exec {out}< <(in_own_session "$bin/target-server" --http $any --ws $any --dwcp $any --grpc $any)
+  servers+=($!)
+  while ((${#where[@]} < 4)); do
+    if ! read -r -t 10 kind url <&"$out"; then
+      say "target-server did not say within 10 s where it listens"
+      exit 114
+    fi
+    say "target-server serves $kind at $url"
+    [[ $kind != http ]] || kind=api
+    where[$kind]=$url
+  done
+  while read -r kind url rest; do
+    case $kind in
+      postgres | redis) where[db-$kind]=$url && say "$kind is at ${url##*@}" ;;
+      skipped) absent[db-$url]="$url $rest" && say "no $url: $rest" ;;
+    esac
+  done < <(scripts/services.sh start "$scratch")
 }
 
 # Runs one load tool to its end, which comes at the latest with its duration and graceful stop.
-run_component() { # tool, flags
+run_component() { # component, tool, flags
   ((interrupted == 0)) || return 0
-  local code
-  say "$*"
-  in_own_session "$bin/$1" "${@:2}" --results "$results" --run-id "$run_id" --headless &
+  local code name=$1 target=${where[$1]-}
+  if [[ -z $target ]]; then
+    say "$name is skipped: ${absent[$name]-it has no target}"
+    printf '{"component":"%s","reason":"%s"}\n' "$name" "${absent[$name]-it has no target}" >"$folder/$name.skipped.json"
+    return 0
+  fi
+  say "$name: ${*:2}"
+  # In the environment, for the command line is open to all and a URL may hold a password.
+  case $name in
+    api) local -x API_URL=$target ;;
+    ws) local -x WS_URL=$target ;;
+    dwcp)
+      local -x API_URL=$target
+      [[ -z ${DWCP_WS_URL-} ]] || export DWCP_WS_URL
+      ;;
+    db-postgres) local -x DATABASE_URL=$target ;;
+    db-redis) local -x REDIS_URL=$target ;;
+    grpc) local -x GRPC_URL=$target ;;
+    *) refuse "$plan: component $name; expected api, ws, dwcp, db-postgres, db-redis or grpc" ;;
+  esac
+  in_own_session "$bin/$2" "${@:3}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
   component=$!
   while
     code=0
@@ -101,32 +187,61 @@ run_component() { # tool, flags
   do :; done
   component=''
   # Internal error, bad usage, no target: it has left nothing that could be judged.
-  case $code in 1 | 104 | 114) unmeasured=$code ;; esac
+  case $code in 1 | 104 | 114) unmeasured=$code && say "$name measured nothing: exit code $code" ;; esac
+}
+
+# Runs the components of one plan into `folder`.
+run_profile() { # file
+  local plan=$1 words
+  mkdir -p "$folder"
+  while read -ra words <&3; do
+    [[ ${#words[@]} -gt 0 && ${words[0]} != '#'* ]] || continue
+    run_component "${words[@]}"
+  done 3<"$plan"
+}
+
+# Keeps what the targets counted themselves beside what the tools did, for whoever wants to compare.
+keep_truth() {
+  local address=${where[api]#http://} truth
+  exec {truth}<>"/dev/tcp/${address%:*}/${address##*:}" || return 0
+  printf 'GET /truth HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$address" >&"$truth"
+  timeout 10 sed $'1,/^\r$/d' <&"$truth" >"$results/$run_id/truth.json"
+  exec {truth}>&-
+  scripts/services.sh count "$scratch" >"$results/$run_id/truth.services" || true
 }
 
 # Judges the folder; returns the verdict's exit code. What an earlier run left there is no verdict on this one.
 judge() {
-  local code=0 folder=$results/$run_id
+  local code=0 flags=() folder=$results/$run_id
   if ((unmeasured != 0)); then
-    say "no verdict: nothing was measured"
+    say "no verdict: a component measured nothing"
     return "$unmeasured"
   fi
-  "$bin/aggregate" "$folder" || code=$?
+  [[ ! -f $suite/targets.toml ]] || flags+=(--targets "$suite/targets.toml")
+  [[ $require_all == 0 ]] || flags+=(--require-all)
+  "$bin/aggregate" "$folder" "${flags[@]}" || code=$?
   [[ ! -f $folder/SUMMARY.md ]] || say "report: $folder/SUMMARY.md"
   return "$code"
 }
 
 # --- Command line ----------------------------------------------------------------------------------------------------
 
+# What can be chosen in a folder, for people.
+choices() { # folder, extension
+  find "$1" -maxdepth 1 -name "*$2" -printf '%f\n' 2>/dev/null | sed "s/$2\$//" | sort | paste -sd ' '
+}
+
 run_id=$(date -u +%Y%m%dT%H%M%SZ)
 results=''
-duration=''
-rate=''
+suite=reference
+profile=''
+environment=local
 quick=0
+require_all=0
 while (($# > 0)); do
   case $1 in
-    --run-id | --results | --duration | --rate)
-      [[ -n ${2-} ]] || refuse "$1 needs a value"
+    --suite | --profile | --environment | --run-id | --results)
+      [[ -n ${2-} ]] || refuse "$1 needs a value; --help lists the flags"
       name=${1#--}
       printf -v "${name/-/_}" %s "$2"
       shift 2
@@ -135,27 +250,58 @@ while (($# > 0)); do
       quick=1
       shift
       ;;
+    --require-all)
+      require_all=1
+      shift
+      ;;
     --help | -h)
       usage
       exit 0
       ;;
-    *) refuse "unknown argument $1" ;;
+    *) refuse "unknown argument $1; --help lists the flags" ;;
   esac
 done
-if [[ $quick == 1 ]]; then
-  : "${duration:=2s}" "${rate:=400}"
+[[ $run_id =~ ^[A-Za-z0-9._-]+$ && $run_id != . && $run_id != .. ]] ||
+  refuse "--run-id $run_id; expected letters, digits, '.', '_' and '-'"
+if [[ -z $profile ]]; then
+  profile=steady
+  [[ $quick == 0 ]] || profile=smoke
 fi
-: "${duration:=10s}" "${rate:=2000}"
-# A folder that was asked for is meant from where the user stands.
+# Folders that were asked for are meant from where the user stands.
 [[ -z $results || $results == /* ]] || results=$PWD/$results
+[[ $suite != */* || $suite == /* ]] || suite=$PWD/$suite
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ -n $results && $results != "$PWD/results" ]] || results=results
+[[ $suite == */* ]] || suite=suites/$suite
+[[ -d $suite/profiles ]] || refuse "no suite $suite; expected a folder with profiles/, or one of: $(choices suites '')"
+IFS=, read -ra profiles <<<"$profile"
+for name in "${profiles[@]}"; do
+  [[ -f $suite/profiles/$name.plan ]] ||
+    refuse "no profile ${name:-(empty)} in $suite; expected one of: $(choices "$suite/profiles" .plan)"
+done
+[[ -f $suite/environments/$environment.env ]] ||
+  refuse "no environment $environment in $suite; expected one of: $(choices "$suite/environments" .env)"
+[[ ! -e $results/$run_id ]] || refuse "$results/$run_id is there already; choose another --run-id, or remove it"
 unmeasured=0 # why a component has measured nothing
 trap stop_all EXIT
 trap pass_on INT TERM HUP
 
+read_environment "$suite/environments/$environment.env"
 build
-url=${API_URL-}
-[[ -n $url ]] || start_target --http 127.0.0.1:0
-run_component api-load --url "$url" -r "$rate" -c 32 --max-vus 128 -d "$duration"
+if ! use_given; then
+  scratch=$(mktemp -d)
+  start_targets
+fi
+for name in "${profiles[@]}"; do
+  folder=$results/$run_id
+  if ((${#profiles[@]} > 1)); then
+    say "profile $name"
+    folder+=/$name
+  fi
+  run_profile "$suite/profiles/$name.plan"
+done
+[[ -z $scratch ]] || keep_truth
+if [[ $results == results ]]; then
+  ln -sfn "$run_id" results/latest
+fi
 judge

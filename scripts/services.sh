@@ -6,6 +6,7 @@ usage() {
   cat <<'END'
 Usage: scripts/services.sh start DIR [--only postgres|redis]
        scripts/services.sh stop DIR [--only postgres|redis]
+       scripts/services.sh count DIR [--only postgres|redis]
        scripts/services.sh install
 
 start    starts both, or the one that is named, with data under DIR, waits until each answers, and prints a line for each:
@@ -15,6 +16,8 @@ start    starts both, or the one that is named, with data under DIR, waits until
          The servers are those of the machine; as root on Debian and Ubuntu what is missing is installed; else docker
          compose with deploy/compose.yaml. What has been stopped in DIR starts again with its data, port and password.
 stop     stops what was started in DIR, whoever started it. What they wrote stays, for DIR is yours to remove.
+count    prints what the servers of DIR have counted themselves, a line each: `SERVICE WHAT COUNT`. WHAT is a command of
+         Redis (`get`), or the first word of statements of PostgreSQL on tables whose names begin with quintet (`select`).
 install  only installs the Debian packages that are missing.
 
 Servers end by themselves after two hours (QUINTET_SERVICES_LIFE, in seconds). PostgreSQL does not run as root; its user
@@ -271,6 +274,27 @@ stop() {
   return "$code"
 }
 
+count_postgres() { # folder, port
+  local words=(-h 127.0.0.1 -p "$2" -U quintet -d postgres -X -At -F ' ')
+  PGPASSWORD=$(<"$1/password") timeout 10 "$(program psql)" "${words[@]}" -c \
+    "SELECT 'postgres', lower(split_part(query, ' ', 1)), sum(calls) FROM pg_stat_statements
+     WHERE query LIKE '%quintet\\_%' GROUP BY 2 ORDER BY 2"
+}
+
+count_redis() { # folder, port
+  REDISCLI_AUTH=$(<"$1/password") timeout 10 "$(program redis-cli)" -h 127.0.0.1 -p "$2" INFO commandstats |
+    sed -n 's/^cmdstat_\([a-z|_-]*\):calls=\([0-9]*\),.*/redis \1 \2/p'
+}
+
+count() {
+  local service code=0
+  for service in "${services[@]}"; do
+    [[ -e $dir/$service/port ]] || continue
+    "count_$service" "$dir/$service" "$(<"$dir/$service/port")" || code=1
+  done
+  return "$code"
+}
+
 wrong() {
   say "$1; --help tells more"
   exit 104
@@ -280,7 +304,7 @@ services=(postgres redis)
 case ${1-} in
   --help | -h) usage && exit 0 ;;
   install) (($# == 1)) || wrong 'install takes no argument' ;;
-  start | stop)
+  start | stop | count)
     [[ ${2:--} != -* ]] || wrong "$1 needs a folder"
     case "${*:3}" in
       '') ;;
@@ -289,7 +313,7 @@ case ${1-} in
     esac
     { mkdir -p "$2" && dir=$(cd "$2" && pwd -P); } || wrong "$2 is not a folder that can be made"
     ;;
-  *) wrong "unknown command ${1:-(none)}; expected start, stop or install" ;;
+  *) wrong "unknown command ${1:-(none)}; expected start, stop, count or install" ;;
 esac
 if [[ $1 == install ]]; then
   install "${services[@]}"

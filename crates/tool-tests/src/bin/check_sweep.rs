@@ -1,5 +1,5 @@
-//! Did the sweep count what its targets counted? Reads a results folder of `run_all.sh` and `truth.json` in it, which is
-//! what the reference server, PostgreSQL and Redis say of themselves.
+//! Did the sweep count what its targets counted? Reads a results folder of `run_all.sh`, and in it what the reference
+//! server (`truth.json`), PostgreSQL and Redis (`truth.services`) say of themselves.
 //!
 //! `check_sweep RESULTS...`; the exit code is 0 when all agree, 1 when something does not.
 
@@ -43,15 +43,16 @@ fn check(folder: &Path) -> Result<Wrong, String> {
     }
     let truth = std::fs::read(folder.join("truth.json")).map_err(|error| format!("truth.json: {error}"))?;
     let truth: Value = serde_json::from_slice(&truth).map_err(|error| format!("truth.json: {error}"))?;
+    let services = std::fs::read_to_string(folder.join("truth.services")).unwrap_or_default();
     let mut wrong = Wrong::new();
     for (name, run) in &runs {
         wrong.extend(healthy(run).into_iter().map(|why| format!("{name}: {why}")));
     }
-    for Pair { what, ours, theirs } in pairs(&runs, &truth) {
+    for Pair { what, ours, theirs } in pairs(&runs, &truth, &services) {
         match theirs {
             None => wrong.push(format!("{what}: the target says nothing")),
             Some(theirs) if theirs != ours => {
-                wrong.push(format!("{what}: {ours} here, {theirs} at the target"))
+                wrong.push(format!("{what}: {ours} here, {theirs} at the target"));
             }
             Some(_) => {}
         }
@@ -93,18 +94,36 @@ struct Pair {
     theirs: Option<u64>,
 }
 
-fn pairs(runs: &BTreeMap<&str, RunFile>, truth: &Value) -> Vec<Pair> {
+fn pairs(runs: &BTreeMap<&str, RunFile>, truth: &Value, services: &str) -> Vec<Pair> {
     let at = |pointer: &str| truth.pointer(pointer).and_then(Value::as_u64);
-    let calls = |name: &str, op: Option<&str>| -> u64 {
-        let ops = runs[name].ops.iter().filter(|report| op.is_none_or(|op| report.name == op));
+    let line = |what: &str| services.lines().find_map(|line| line.strip_prefix(what)?.trim().parse().ok());
+    let calls = |name: &str, op: &str| -> u64 {
+        let ops = runs[name].ops.iter().filter(|report| op.is_empty() || report.name == op);
         ops.map(|report| report.figures.requests).sum()
     };
     let counter = |name: &str, counter: &str| -> u64 {
         runs[name].counters.iter().filter(|report| report.name == counter).map(|report| report.count).sum()
     };
-    let mut all = Vec::new();
-    let mut pair = |what: &str, ours, theirs| all.push(Pair { what: what.to_owned(), ours, theirs });
-    pair("api calls", calls("api", None), at("/requests"));
-    let _ = (&counter, &mut pair);
-    all
+    let pair = |what: &str, ours, theirs| Pair { what: what.to_owned(), ours, theirs };
+    let redis = line("redis get ").map(|gets: u64| gets + line("redis set ").unwrap_or(0));
+    vec![
+        pair("api: calls", calls("api", ""), at("/requests")),
+        pair("ws: echoes", calls("ws", "echo"), at("/ws/received/echo")),
+        pair("ws: answers", counter("ws", "messages_answers"), at("/ws/sent/echo")),
+        // One upgrade before the run asks whether there is a WebSocket.
+        pair("ws: connections", runs["ws"].connections.opened + 1, at("/ws/opened")),
+        pair("dwcp: orders", calls("dwcp", "POST migrations"), at("/dwcp/posts")),
+        pair("dwcp: looks", calls("dwcp", "GET migrations/{job_id}"), at("/dwcp/looks")),
+        pair("dwcp: statistics", calls("dwcp", "GET stats"), at("/dwcp/stats")),
+        pair("dwcp: lists", calls("dwcp", "GET migrations"), at("/dwcp/lists")),
+        pair("dwcp: completed jobs", counter("dwcp", "jobs_completed"), at("/dwcp/completed")),
+        pair(
+            "grpc: calls",
+            calls("grpc", ""),
+            at("/grpc/by_method/~1nova_torch.NovaOrchestrator~1RegisterAgent"),
+        ),
+        pair("db-postgres: reads", calls("db-postgres", "read"), line("postgres select ")),
+        pair("db-postgres: writes", calls("db-postgres", "write"), line("postgres update ")),
+        pair("db-redis: reads and writes", calls("db-redis", ""), redis),
+    ]
 }
