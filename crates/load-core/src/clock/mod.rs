@@ -19,7 +19,7 @@ pub(crate) use run_queue::RunQueue;
 use timerfd::TimerFd;
 #[cfg(test)]
 pub(crate) use turn::advance_when_idle;
-pub(crate) use turn::{begin as begin_turn, end as end_turn, take_turns};
+pub(crate) use turn::{begin as begin_turn, end as end_turn, take_idle_ns, take_turns};
 
 /// An instant on `CLOCK_MONOTONIC`, or a span between two, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -24,6 +24,10 @@ struct Turn {
     began: Nanos,
     /// How long the thread had been ready before that, ns.
     woken_late: u64,
+    /// When the last turn ended.
+    ended: Nanos,
+    /// Time with nothing to do, since it was last taken, ns.
+    idle: u64,
     turns: Histogram,
     queue: RunQueue,
     looked: Nanos,
@@ -39,6 +43,8 @@ impl Turn {
         Self {
             began: Nanos::NEVER,
             woken_late: 0,
+            ended: Nanos::NEVER,
+            idle: 0,
             turns: Histogram::new(),
             queue,
             looked,
@@ -61,6 +67,9 @@ pub(crate) fn begin() {
         let now = monotonic();
         turn.began = now;
         turn.woken_late = if now.since(turn.looked) >= LOOK { turn.look(now) } else { 0 };
+        if turn.ended != Nanos::NEVER {
+            turn.idle += now.since(turn.ended).saturating_sub(turn.woken_late);
+        }
     });
 }
 
@@ -72,6 +81,7 @@ pub(crate) fn end() {
             let length = now.since(turn.began);
             turn.turns.record(length + turn.woken_late);
             turn.began = Nanos::NEVER;
+            turn.ended = now;
             if length >= LOOK {
                 // What was waited within the turn is in its length, and not to be counted with the next wake.
                 turn.look(now);
@@ -88,6 +98,11 @@ pub(crate) fn end() {
 #[cfg(test)]
 pub(crate) fn advance_when_idle(clock: &Clock) {
     TURN.with_borrow_mut(|turn| turn.advance = Some(clock.clone()));
+}
+
+/// How long this worker had nothing to do since the last call, ns.
+pub(crate) fn take_idle_ns() -> u64 {
+    TURN.with_borrow_mut(|turn| std::mem::take(&mut turn.idle))
 }
 
 /// The turns of this worker since the last call.
