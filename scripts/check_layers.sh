@@ -106,7 +106,7 @@ write_crate() { # folder, dependencies by path
 write_workspace() {
   local crate below
   printf '[workspace]\nresolver = "3"\nmembers = ["*"]\n' >Cargo.toml
-  for crate in load-report load-suite load-wire load-core aggregate target-server {api,ws,dwcp,db,grpc}-load; do
+  for crate in load-{report,suite,wire,core,net} tool-tests aggregate target-server {api,ws,dwcp,db,grpc}-load; do
     read -ra below <<<"$(allowed "$crate")"
     write_crate "$crate" "${below[@]/#/../}"
   done
@@ -156,6 +156,9 @@ self_test() {
   expect api-load dev-dependencies ../ws-load 'forbidden edge api-load -> ws-load (dev'
   expect api-load dependencies ../target-server 'forbidden edge api-load -> target-server (normal'
   expect api-load dependencies ../load-wire 'forbidden edge api-load -> load-wire (normal'
+  expect api-load dev-dependencies ../tool-tests ''
+  expect api-load dependencies ../tool-tests 'forbidden edge api-load -> tool-tests (normal'
+  expect load-core dependencies ../load-net 'cargo cannot tell the edges'
   expect load-report dependencies ../load-suite 'forbidden edge load-report -> load-suite (normal'
   expect load-report dev-dependencies ../target-server 'forbidden edge load-report -> target-server (dev'
   expect load-suite dependencies ../load-core 'cargo cannot tell the edges'
