@@ -6,7 +6,7 @@ set -euo pipefail
 usage() {
   cat <<'END'
 Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--run-id ID] [--results DIR]
-                          [--require-all] [--quick]
+                          [--require-all] [--attempts N] [--quick]
 
   --suite S          a folder of suites/, or a path [default: reference]
   --profile P[,P...] which loads, from profiles/ of the suite; several have one verdict [default: steady]
@@ -14,6 +14,8 @@ Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--
   --run-id ID        name of the run's folder [default: the time in UTC]
   --results DIR      folder of the results folders [default: results, where `latest` points at the last run]
   --require-all      a component that cannot run is a failure, not a warning
+  --attempts N       run a component again whose figures are INVALID, because the machine was busy with something else,
+                     so often in all; what is put aside is kept in attempts/ of the run's folder [default: 3]
   --quick            a rehearsal on the development build; the profile is smoke unless it is given
   --help             this text
 
@@ -154,10 +156,10 @@ start_targets() {
   done < <(scripts/services.sh start "$scratch")
 }
 
-# Runs one load tool to its end, which comes at the latest with its duration and graceful stop.
+# Runs one component, and again while its figures are invalid.
 run_component() { # component, tool, flags
+  local attempt name=$1 target=${where[$1]-} aside
   ((interrupted == 0)) || return 0
-  local code name=$1 target=${where[$1]-}
   if [[ -z $target ]]; then
     say "$name is skipped: ${absent[$name]-it has no target}"
     printf '{"component":"%s","reason":"%s"}\n' "$name" "${absent[$name]-it has no target}" >"$folder/$name.skipped.json"
@@ -177,7 +179,21 @@ run_component() { # component, tool, flags
     grpc) local -x GRPC_URL=$target ;;
     *) refuse "$plan: component $name; expected api, ws, dwcp, db-postgres, db-redis or grpc" ;;
   esac
-  in_own_session "$bin/$2" "${@:3}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
+  for ((attempt = 1; ; attempt++)); do
+    run_tool "${@:2}"
+    ((code == 111 && attempt < attempts && interrupted == 0)) || break
+    aside=$results/$run_id/attempts/${folder##*/}-$attempt
+    say "$name is INVALID: the machine was busy with something else; once more, what it left is in $aside"
+    mkdir -p "$aside"
+    mv "$folder/$name"[._]* "$aside"
+  done
+  # Internal error, bad usage, no target: it has left nothing that could be judged.
+  case $code in 1 | 104 | 114) unmeasured=$code && say "$name measured nothing: exit code $code" ;; esac
+}
+
+# Runs one load tool to its end, which comes at the latest with its duration and graceful stop. Sets `code`.
+run_tool() { # tool, flags
+  in_own_session "$bin/$1" "${@:2}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
   component=$!
   while
     code=0
@@ -186,8 +202,6 @@ run_component() { # component, tool, flags
     kill -0 "$component" 2>/dev/null
   do :; done
   component=''
-  # Internal error, bad usage, no target: it has left nothing that could be judged.
-  case $code in 1 | 104 | 114) unmeasured=$code && say "$name measured nothing: exit code $code" ;; esac
 }
 
 # Runs the components of one plan into `folder`.
@@ -238,9 +252,10 @@ profile=''
 environment=local
 quick=0
 require_all=0
+attempts=3
 while (($# > 0)); do
   case $1 in
-    --suite | --profile | --environment | --run-id | --results)
+    --suite | --profile | --environment | --run-id | --results | --attempts)
       [[ -n ${2-} ]] || refuse "$1 needs a value; --help lists the flags"
       name=${1#--}
       printf -v "${name/-/_}" %s "$2"
@@ -263,6 +278,7 @@ while (($# > 0)); do
 done
 [[ $run_id =~ ^[A-Za-z0-9._-]+$ && $run_id != . && $run_id != .. ]] ||
   refuse "--run-id $run_id; expected letters, digits, '.', '_' and '-'"
+[[ $attempts =~ ^[1-9]$ ]] || refuse "--attempts $attempts; expected 1 to 9"
 if [[ -z $profile ]]; then
   profile=steady
   [[ $quick == 0 ]] || profile=smoke
