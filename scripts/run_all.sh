@@ -14,8 +14,8 @@ Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--
   --run-id ID        name of the run's folder [default: the time in UTC]
   --results DIR      folder of the results folders [default: results, where `latest` points at the last run]
   --require-all      a component that cannot run is a failure, not a warning
-  --attempts N       run a component again whose figures are INVALID, because the machine was busy with something else,
-                     so often in all; what is put aside is kept in attempts/ of the run's folder [default: 3]
+  --attempts N       run a component again whose run is INVALID, so often in all: for machines with neighbours; what is
+                     put aside is kept in attempts/ of the run's folder [default: 1]
   --quick            a rehearsal on the development build; the profile is smoke unless it is given
   --help             this text
 
@@ -161,8 +161,11 @@ run_component() { # component, tool, flags
   local attempt name=$1 target=${where[$1]-} aside
   ((interrupted == 0)) || return 0
   if [[ -z $target ]]; then
-    say "$name is skipped: ${absent[$name]-it has no target}"
-    printf '{"component":"%s","reason":"%s"}\n' "$name" "${absent[$name]-it has no target}" >"$folder/$name.skipped.json"
+    local reason=${absent[$name]-it has no target}
+    say "$name is skipped: $reason"
+    # What a server said last may hold anything; in JSON these three must not stand by themselves.
+    reason=${reason//\\/\\\\} reason=${reason//\"/\\\"} reason=${reason//[[:cntrl:]]/ }
+    printf '{"component":"%s","reason":"%s"}\n' "$name" "$reason" >"$folder/$name.skipped.json"
     return 0
   fi
   say "$name: ${*:2}"
@@ -183,7 +186,7 @@ run_component() { # component, tool, flags
     run_tool "${@:2}"
     ((code == 111 && attempt < attempts && interrupted == 0)) || break
     aside=$results/$run_id/attempts/${folder##*/}-$attempt
-    say "$name is INVALID: the machine was busy with something else; once more, what it left is in $aside"
+    say "$name is INVALID: attempt $attempt of $attempts is put aside in $aside"
     mkdir -p "$aside"
     mv "$folder/$name"[._]* "$aside"
   done
@@ -219,7 +222,7 @@ keep_truth() {
   local address=${where[api]#http://} truth
   exec {truth}<>"/dev/tcp/${address%:*}/${address##*:}" || return 0
   printf 'GET /truth HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$address" >&"$truth"
-  timeout 10 sed $'1,/^\r$/d' <&"$truth" >"$results/$run_id/truth.json"
+  timeout 10 sed $'1,/^\r$/d' <&"$truth" >"$results/$run_id/truth.json" || true
   exec {truth}>&-
   scripts/services.sh count "$scratch" >"$results/$run_id/truth.services" || true
 }
@@ -252,7 +255,7 @@ profile=''
 environment=local
 quick=0
 require_all=0
-attempts=3
+attempts=1
 while (($# > 0)); do
   case $1 in
     --suite | --profile | --environment | --run-id | --results | --attempts)
