@@ -102,15 +102,7 @@ impl Protocol for Api {
         for (name, value) in &self.headers {
             all.add_header(name, value);
         }
-        if let Some((user, password)) = self.url.credentials() {
-            all.add_credentials(&user, &password);
-        }
-        if let Some(userinfo) = &self.url.userinfo {
-            all.add(userinfo);
-        }
-        if let Some((_, query)) = self.url.target.split_once('?') {
-            all.add_pairs(query);
-        }
+        all.add_url(&self.url);
         all.add_body(self.body.as_deref().unwrap_or_default());
         all.into_values()
     }

@@ -181,13 +181,7 @@ impl Protocol for Dwcp {
             all.add_header(name, value);
         }
         for url in [Some(&self.url), self.stream.as_ref()].into_iter().flatten() {
-            if let Some((user, password)) = url.credentials() {
-                all.add_credentials(&user, &password);
-            }
-            if let Some(userinfo) = &url.userinfo {
-                all.add(userinfo);
-            }
-            all.add_pairs(url.target.split_once('?').map_or("", |(_, query)| query));
+            all.add_url(url);
         }
         all.into_values()
     }

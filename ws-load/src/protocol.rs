@@ -110,15 +110,7 @@ impl Protocol for Ws {
         for (name, value) in &self.headers {
             all.add_header(name, value);
         }
-        if let Some((user, password)) = self.url.credentials() {
-            all.add_credentials(&user, &password);
-        }
-        if let Some(userinfo) = &self.url.userinfo {
-            all.add(userinfo);
-        }
-        if let Some((_, query)) = self.url.target.split_once('?') {
-            all.add_pairs(query);
-        }
+        all.add_url(&self.url);
         for message in [&self.args.message, &self.args.publish_message].into_iter().flatten() {
             all.add_body(message.as_bytes());
         }

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::url::Url;
+
 /// Stands for a value that is not shown.
 pub const HIDDEN: &str = "***";
 
@@ -85,6 +87,19 @@ impl Collector {
             value.split(';').filter_map(|pair| pair.split_once('=')).for_each(|(_, value)| self.add(value));
         } else if let Some((_scheme, credentials)) = value.trim().split_once(' ') {
             self.add(credentials);
+        }
+    }
+
+    /// What a URL holds: user and password, and values of secret-looking parameters.
+    pub fn add_url(&mut self, url: &Url) {
+        if let Some((user, password)) = url.credentials() {
+            self.add_credentials(&user, &password);
+        }
+        if let Some(userinfo) = &url.userinfo {
+            self.add(userinfo);
+        }
+        if let Some((_, query)) = url.target.split_once('?') {
+            self.add_pairs(query);
         }
     }
 
