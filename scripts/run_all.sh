@@ -83,6 +83,14 @@ pass_on() {
 # Sets `bin`, the folder of the programs.
 build() {
   local target_dir profile=release flags=(--release)
+  if ! command -v cargo >/dev/null; then
+    say 'no cargo: install Rust, https://rustup.rs'
+    exit 1
+  fi
+  if ! command -v cc >/dev/null; then
+    say 'no C compiler: installing build-essential'
+    scripts/install_packages.sh build-essential || exit 1
+  fi
   if [[ $quick == 1 ]]; then
     profile=debug flags=()
   fi

@@ -130,13 +130,25 @@ step_doctest() { within 900 cargo test --locked --workspace --doc; }
 
 step_doc() { RUSTDOCFLAGS='-D warnings' within 900 cargo doc --locked --workspace --no-deps; }
 
+# Takes a sweep again that is INVALID while a witness saw that the machine was busy. A machine that stays busy lets
+# nothing be said about the verdict; what was counted is checked all the same.
+quick_sweep() { # run
+  local attempt code
+  for attempt in 1 2 3; do
+    code=0
+    within 300 "$programs/witness" scripts/run_all.sh --quick --run-id "$1-$attempt" --results "$scratch" || code=$?
+    ((code == 75)) || break
+  done
+  sweeps+=("$scratch/$1-$attempt")
+  ((code != 75)) || echo "test.sh: sweep $1: not judged, the machine was busy in $attempt of $attempt attempts"
+  ((code == 0 || code == 75))
+}
+
 # Twice, for what the first one leaves behind must not be in the way of the second.
 step_smoke() {
-  local run
-  for run in one two; do
-    within 300 scripts/run_all.sh --quick --run-id "$run" --results "$scratch" || return 1
-  done
-  within 300 cargo run --quiet --locked -p tool-tests --bin check_sweep -- "$scratch/one" "$scratch/two"
+  local sweeps=()
+  within 900 cargo build --quiet --locked -p tool-tests --bins || return 1
+  quick_sweep one && quick_sweep two && within 300 "$programs/check_sweep" "${sweeps[@]}"
 }
 
 # --- One after the other ---------------------------------------------------------------------------------------------
@@ -156,6 +168,7 @@ done
 (($# == 0)) || order=("$@")
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+programs=${CARGO_TARGET_DIR:-target}/debug
 running=''
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT

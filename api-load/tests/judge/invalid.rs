@@ -4,15 +4,13 @@ use std::process::{Child, Command, Stdio};
 
 use load_report::verdict::Clause;
 
-use crate::support::{Left, Tool, alone, best_of, pass, server, signal, url};
+use crate::support::{Left, Tool, alone, pass, server, signal, timed, url};
 
 #[test]
 fn a_healthy_run_makes_no_clause_true() {
-    let _alone = alone();
-    best_of(3, || {
+    timed(|| {
         let (server, tool) = (server(""), Tool::new());
-        let left = tool.run(&url(&server, "/"), "-r 1000 -d 3s -c 32");
-        if left.code == 0 { Ok(()) } else { Err(format!("{:?}", left.run().invalid)) }
+        tool.run(&url(&server, "/"), "-r 1000 -d 3s -c 32").exits(0)
     });
 }
 

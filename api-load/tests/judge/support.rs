@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 
 use target_server::{Config, Script, Server};
-pub(crate) use tool_tests::{Left, alone, best_of, pass, signal};
+pub(crate) use tool_tests::{Left, alone, pass, signal, timed};
 
 /// A server that follows `script`.
 pub(crate) fn server(script: &str) -> Server {

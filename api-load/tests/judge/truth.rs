@@ -3,14 +3,13 @@
 use load_report::figures::all_ops;
 use load_report::hist::Histogram;
 
-use crate::support::{Tool, alone, best_of, server, url};
+use crate::support::{Tool, alone, server, timed, url};
 
 const STALL: &str = "[[stall]]\nat = \"4s\"\nfor = \"1s\"\n";
 
 #[test]
 fn a_stall_of_a_second_is_in_the_response_times_and_in_64_service_times() {
-    let _alone = alone();
-    best_of(3, || {
+    timed(|| {
         let (server, tool) = (server(STALL), Tool::new());
         let left = tool.run(&url(&server, "/?k={{seq}}"), "-r 1000 -d 10s -c 64 --max-vus 64");
         let (run, truth) = (left.run(), server.truth());
@@ -31,14 +30,13 @@ fn a_stall_of_a_second_is_in_the_response_times_and_in_64_service_times() {
 
 #[test]
 fn known_distributions_come_back() {
-    let _alone = alone();
     for (name, delay) in [
         ("constant", "\"20ms\""),
         ("uniform", "{ uniform = [\"5ms\", \"40ms\"] }"),
         ("bimodal", "{ bimodal = [\"5ms\", \"60ms\"], share = 0.1 }"),
         ("heavy tail", "{ pareto = { scale = \"5ms\", shape = 1.5, max = \"2s\" } }"),
     ] {
-        best_of(3, || {
+        timed(|| {
             let script = format!("[[rule]]\npath = \"/\"\ndelay = {delay}\n");
             let (server, tool) = (server(&script), Tool::new());
             let left = tool.run(&url(&server, "/?k={{seq}}"), "-r 300 -d 4s -c 400");

@@ -10,7 +10,6 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use load_report::laws;
@@ -19,16 +18,12 @@ use load_report::read::read_run;
 use load_report::verdict::Clause;
 use tempfile::TempDir;
 
-/// Tests that measure time have the machine to themselves.
-static MACHINE: Mutex<()> = Mutex::new(());
+pub use crate::machine::{Witness, alone, timed};
+
+mod machine;
 
 /// A run that takes longer is killed, so that a test always ends.
 const MOST: Duration = Duration::from_mins(2);
-
-/// Waits for the machine. `cargo nextest` runs tests as processes, for which `.config/nextest.toml` does the same.
-pub fn alone() -> MutexGuard<'static, ()> {
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A binary, and a folder for its results.
 pub struct Tool {
@@ -67,6 +62,37 @@ impl Left {
     pub fn counter(&self, name: &str) -> u64 {
         let counter = self.run().counters.iter().find(|counter| counter.name == name);
         counter.unwrap_or_else(|| panic!("no counter {name}")).count
+    }
+
+    /// Asserts that the run ended with `code`.
+    ///
+    /// # Errors
+    /// It calls itself invalid for the machine's sake instead: [`timed`] finds out whether it may.
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> Result<(), String> {
+        let by_machine = |clause: &Clause| !matches!(clause, Clause::Laws | Clause::Lost);
+        if self.code == 111 && code != 111 && self.clauses().iter().all(by_machine) {
+            return Err(format!("{:?}", self.run().invalid));
+        }
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        Ok(())
+    }
+
+    /// Whether a run of `rate` arrivals a second over a target that went away kept its schedule, neither silent nor
+    /// spinning: one of the seconds `away` has the failures that were due, those of `there` the successes and no failure,
+    /// to within a tenth.
+    ///
+    /// # Errors
+    /// What every second had, for [`timed`] to judge.
+    pub fn paced(&self, rate: u64, away: &[usize], there: &[usize]) -> Result<(), String> {
+        let points = &self.run().timeseries.points;
+        let due = |count: u64| count.abs_diff(rate) * 10 <= rate;
+        let failed = away.iter().any(|&second| due(points[second].failed));
+        if failed && there.iter().all(|&second| due(points[second].ok) && points[second].failed == 0) {
+            return Ok(());
+        }
+        let seconds: Vec<_> = points.iter().map(|point| (point.ok, point.failed)).collect();
+        Err(format!("{rate} a second were due, (ok, failed) were {seconds:?}"))
     }
 
     /// Asserts that the tool refused to run: with `code`, one line on stderr that contains `expected`, and no results.
@@ -185,19 +211,6 @@ pub fn signal(pid: u32, signal: &str) {
 /// Waits for so many milliseconds: the tests interrupt real runs at given moments.
 pub fn pass(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
-}
-
-/// Tries `test` up to `times`: figures of time are those of the quietest run, for the machine is shared.
-#[track_caller]
-pub fn best_of(times: usize, test: impl Fn() -> Result<(), String>) {
-    let mut last = String::new();
-    for _ in 0..times {
-        match test() {
-            Ok(()) => return,
-            Err(why) => last = why,
-        }
-    }
-    panic!("{last}");
 }
 
 /// Every file below `folder`.

@@ -2,64 +2,62 @@
 
 use tool_tests::Left;
 
-use crate::support::{Service, alone, commands, is_likely, keys, op};
+use crate::support::{Service, commands, is_likely, keys, op, timed};
 
-/// All calls of the plan are accounted for, none failed, and the mix is the one that was asked for. On a machine that
-/// is busy with something else the last ones of an open run may find no lane.
-fn is_mixed(left: &Left, planned: u64, ratio: f64) {
+/// All calls of the plan were made, none failed, and the mix is the one that was asked for. `Err` when a machine that
+/// was busy with something else left no lane for some of them.
+fn is_mixed(left: &Left, planned: u64, ratio: f64) -> Result<(), String> {
     let run = left.run();
-    let calls = run.ledger.calls.ok;
-    assert_eq!(
-        (calls + run.ledger.calls.unsent, run.ledger.calls.failed.total()),
-        (planned, 0),
-        "{:?}",
-        run.faults
-    );
-    assert!(calls > planned / 2, "{}", left.stdout);
+    let (calls, unsent) = (run.ledger.calls.ok, run.ledger.calls.unsent);
+    assert_eq!((calls + unsent, run.ledger.calls.failed.total()), (planned, 0), "{:?}", run.faults);
     assert_eq!(op(left, "read") + op(left, "write"), calls);
     assert!(is_likely(op(left, "read"), calls, ratio), "{} of {calls} read", op(left, "read"));
     assert_eq!(run.extras[0].name, "pool_wait");
     assert_eq!(run.extras[0].count, calls);
+    if unsent == 0 { Ok(()) } else { Err(format!("{unsent} unsent")) }
 }
 
 #[test]
 fn reads_and_writes_are_those_that_postgres_counted() {
     let Some(service) = Service::start("postgres") else { return };
     let sql = service.sql();
-    for line in [
-        "-r 600 -d 3s -u 8 -c 4 --read-ratio 0.7 --rows 500",
-        "-n 3000 -u 6 -c 3 --read-ratio 0.3 --rows 25k --processes 2",
+    for (line, calls, ratio, connections) in [
+        ("-r 600 -d 3s -u 8 -c 4 --read-ratio 0.7 --rows 500", 1_800, 0.7, 4),
+        ("-n 3000 -u 6 -c 3 --read-ratio 0.3 --rows 25k --processes 2", 3_000, 0.3, 3),
     ] {
-        let calls = if line.starts_with("-r") { 1_800 } else { 3_000 };
-        sql.run("SELECT pg_stat_statements_reset()");
-        let left = service.tool().run(line);
-        is_mixed(&left, calls, if calls == 1_800 { 0.7 } else { 0.3 });
-        let counted = (sql.calls("SELECT token"), sql.calls("UPDATE quintet"));
-        assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
-        let control = sql.calls("BEGIN|CREATE|INSERT|COMMIT|ROLLBACK|SET|DROP");
-        assert_eq!(left.run().ledger.control_calls, control, "{line}");
-        assert_eq!(sql.tables(), Vec::<String>::new());
-        assert_eq!(left.run().connections.peak, if calls == 1_800 { 4 } else { 3 });
+        timed(|| {
+            sql.run("SELECT pg_stat_statements_reset()");
+            let left = service.tool().run(line);
+            let counted = (sql.calls("SELECT token"), sql.calls("UPDATE quintet"));
+            assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
+            let control = sql.calls("BEGIN|CREATE|INSERT|COMMIT|ROLLBACK|SET|DROP");
+            assert_eq!(left.run().ledger.control_calls, control, "{line}");
+            assert_eq!(sql.tables(), Vec::<String>::new());
+            assert_eq!(left.run().connections.peak, connections);
+            is_mixed(&left, calls, ratio)
+        });
     }
 }
 
 #[test]
 fn reads_and_writes_are_those_that_redis_counted() {
     let Some(service) = Service::start("redis") else { return };
-    let mut redis = service.redis();
     for (line, calls, ratio) in [
         ("-r 1500 -d 2s -u 8 -c 4 --read-ratio 0.7 --keys 500", 3_000, 0.7),
         ("-n 20k -u 32 -c 2 --pipeline 16 --keys 2500 --value-bytes 5000 --processes 2", 20_000, 0.8),
         ("-n 2000 -u 4 -c 4 --read-ratio 0 --value-bytes 3", 2_000, 0.0),
     ] {
-        redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut redis).unwrap();
-        let left = service.tool().run(line);
-        is_mixed(&left, calls, ratio);
-        let counted = (commands(&mut redis, "get"), commands(&mut redis, "set"));
-        assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
-        let control: u64 = ["ping", "mset", "unlink"].iter().map(|name| commands(&mut redis, name)).sum();
-        assert_eq!(left.run().ledger.control_calls, control, "{line}");
-        assert_eq!(keys(&mut redis), 0);
+        timed(|| {
+            let mut redis = service.redis();
+            redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut redis).unwrap();
+            let left = service.tool().run(line);
+            let counted = (commands(&mut redis, "get"), commands(&mut redis, "set"));
+            assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
+            let control: u64 = ["ping", "mset", "unlink"].iter().map(|name| commands(&mut redis, name)).sum();
+            assert_eq!(left.run().ledger.control_calls, control, "{line}");
+            assert_eq!(keys(&mut redis), 0);
+            is_mixed(&left, calls, ratio)
+        });
     }
 }
 
@@ -79,14 +77,15 @@ fn rows_are_drawn_alike_in_any_division() {
 #[test]
 fn a_pool_that_is_too_small_shows_in_its_wait() {
     let Some(service) = Service::shared() else { return };
-    let _alone = alone();
     let share = |line: &str| {
         let left = service.tool().run(line);
         let run = left.run();
         run.extras[0].ms.unwrap().mean / run.totals.response_ms.unwrap().mean
     };
-    let crowded = share("-d 1s -u 16 -c 2 --threads 1");
-    assert!((0.7..1.0).contains(&crowded), "{crowded}");
-    let roomy = share("-d 1s -u 4 -c 4 --threads 1");
-    assert!(roomy < 0.2, "{roomy}");
+    timed(|| {
+        let crowded = share("-d 1s -u 16 -c 2 --threads 1");
+        let roomy = share("-d 1s -u 4 -c 4 --threads 1");
+        let right = (0.7..1.0).contains(&crowded) && roomy < 0.2;
+        if right { Ok(()) } else { Err(format!("{crowded} of a small pool, {roomy} of a large one")) }
+    });
 }

@@ -2,7 +2,7 @@
 
 use load_report::model::RunFile;
 use target_server::{Config, Script, Server};
-pub(crate) use tool_tests::{Tool, alone, args, best_of, pass, signal};
+pub(crate) use tool_tests::{Tool, alone, args, pass, signal, timed};
 
 /// A server that follows `script`.
 pub(crate) fn server(script: &str) -> Server {

@@ -3,7 +3,7 @@
 use load_report::model::RunFile;
 use target_server::{Server, WsReport};
 
-use crate::support::{alone, args, best_of, calls, observed, server, tool, url, whole};
+use crate::support::{alone, args, calls, observed, server, timed, tool, url, whole};
 
 /// What must hold between a run without faults and the record of the server that it was alone with.
 fn agrees(run: &RunFile, server: &Server) -> WsReport {
@@ -94,8 +94,7 @@ fn an_echo_that_comes_twice_is_no_answer_to_the_next_call() {
 
 #[test]
 fn latencies_that_were_scripted_come_back() {
-    let _alone = alone();
-    best_of(3, || {
+    timed(|| {
         let script = "[ws]\npush_rate = 10\npush_age = \"250ms\"\ndelay = \"20ms\"\n";
         let (server, tool) = (server(script), tool());
         let left = tool.run(args(&url(&server, "/"), "-r 200 -c 50 -d 2s"));
