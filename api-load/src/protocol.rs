@@ -1,7 +1,7 @@
 //! What does the engine get? The protocol of the trait: flags in, one compiled request, faults told apart.
 
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
 use load_net::args::{read, wrong};
 use load_net::connection::{Connection, Tls};
 use load_net::http::{self, Exchanged, Parts, Request};
@@ -9,7 +9,7 @@ use load_net::reach::Target;
 use load_net::redact::{self, Collector};
 use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
-use load_suite::template::Template;
+use load_suite::template::{Names, Template};
 
 use crate::args::ApiArgs;
 use crate::expect::{Expect, Statuses};
@@ -30,7 +30,7 @@ pub struct Api {
     /// Whether certificates are verified, for the record.
     verified: Option<&'static str>,
     max_body: u64,
-    tasks: Vec<Task<Step>>,
+    script: Script<Step>,
 }
 
 /// One call, compiled.
@@ -50,6 +50,7 @@ pub struct Session {
 
 impl Protocol for Api {
     const NAME: &'static str = "api";
+    const RESUMES: bool = true;
     type Args = ApiArgs;
     type Target = Target;
     type Step = Step;
@@ -65,17 +66,22 @@ impl Protocol for Api {
         let body = body(&args)?;
         let method = method(&args, body.is_some())?;
         let headers = args.headers.headers(&url, AGENT)?;
-        let parts = Parts { method: &method, target: &url.target, headers: &headers, body: body.as_deref() };
-        let request = Request::new(&parts).map_err(|error| wrong("request", error))?;
+        let parts = Parts {
+            method: &method,
+            target: &url.target,
+            headers: &headers,
+            body: body.as_deref().map(http::Body::Bytes),
+        };
+        let request = Request::new(&parts, &Names::none()).map_err(|error| wrong("request", error))?;
         let text = args.expect_text.as_deref().and_then(Needle::new);
         if request.head_only && text.is_some() {
             return Err(UsageError::new("--expect-text: the answer to HEAD has no body; use --method GET"));
         }
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
-        let tasks = vec![Task { weight: 1, steps: vec![TaskStep::new(0, Step { request, expect })] }];
+        let script = Script::call(Step { request, expect });
         let (verified, max_body) = (args.tls.describe(&url), args.max_body.unwrap_or(MAX_BODY));
-        Ok(Self { url, method, headers, body, tls, verified, max_body, tasks })
+        Ok(Self { url, method, headers, body, tls, verified, max_body, script })
     }
 
     fn label(&self) -> String {
@@ -84,7 +90,7 @@ impl Protocol for Api {
 
     fn describe(&self) -> serde_json::Value {
         let shown = |(name, value): &(String, String)| format!("{name}: {}", redact::header(name, value));
-        let expect = &self.tasks[0].steps[0].step.expect;
+        let expect = &self.script.classes()[0].tasks[0].steps[0].step.expect;
         serde_json::json!({
             "url": self.label(),
             "method": self.method,
@@ -111,8 +117,8 @@ impl Protocol for Api {
         vec![format!("{} {}", self.method, redact::target(&self.url.target))]
     }
 
-    fn tasks(&self) -> &[Task<Step>] {
-        &self.tasks
+    fn script(&self) -> &Script<Step> {
+        &self.script
     }
 
     async fn prepare(&self, _control: &mut Control) -> Result<Target, PrepareError> {

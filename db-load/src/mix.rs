@@ -1,6 +1,6 @@
 //! Which calls read, which write, and which row?
 
-use load_core::protocol::{OpId, Task, TaskStep, Vu};
+use load_core::protocol::{OpId, Script, Task, TaskStep, Vu};
 use rand::RngExt as _;
 
 /// Weights of tasks are whole numbers; so many parts make a ratio.
@@ -35,13 +35,11 @@ pub fn ops() -> Vec<String> {
 
 impl MixArgs {
     /// A task for each kind of call; the engine draws them.
-    pub fn tasks(self) -> Vec<Task<Step>> {
+    pub fn script(self) -> Script<Step> {
         let reads = (self.read_ratio * f64::from(PARTS)).round() as u32;
-        [(0, Step::Read, reads), (1, Step::Write, PARTS - reads)]
-            .into_iter()
-            .filter(|&(.., weight)| weight > 0)
-            .map(|(op, step, weight)| Task { weight, steps: vec![TaskStep::new(op as OpId, step)] })
-            .collect()
+        let shares = [(0, Step::Read, reads), (1, Step::Write, PARTS - reads)].into_iter();
+        let task = |(op, step, weight)| Task::new(weight, vec![TaskStep::new(op as OpId, step)]);
+        Script::of(shares.filter(|&(.., weight)| weight > 0).map(task).collect())
     }
 }
 
@@ -58,8 +56,12 @@ mod tests {
     #[test]
     fn a_ratio_becomes_weights_and_none_of_them_is_zero() {
         let weights = |read_ratio| -> Vec<_> {
-            let tasks = MixArgs { read_ratio }.tasks();
-            tasks.iter().map(|task| (task.weight, task.steps[0].op, task.steps[0].step)).collect()
+            let script = MixArgs { read_ratio }.script();
+            script.classes()[0]
+                .tasks
+                .iter()
+                .map(|task| (task.weight, task.steps[0].op, task.steps[0].step))
+                .collect()
         };
         assert_eq!(weights(0.8), [(800_000, 0, Step::Read), (200_000, 1, Step::Write)]);
         assert_eq!(weights(1.0), [(PARTS, 0, Step::Read)]);

@@ -3,16 +3,19 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Task, TaskStep, Vu};
+use load_core::protocol::{
+    Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Script, Task, TaskStep, Vu,
+};
 use load_net::args::wrong;
 use load_net::connection::{Connection, Tls};
-use load_net::http::{self, Parts, Request};
+use load_net::http::{self, Body, Parts, Request};
 use load_net::reach;
 use load_net::redact::Collector;
 use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
+use load_suite::template::Names;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +74,7 @@ pub struct Dwcp {
     poll_s: f64,
     /// What names of VMs are made of: the iteration's number comes behind it.
     vm: String,
-    tasks: Vec<Task<Step>>,
+    script: Script<Step>,
 }
 
 /// One call, compiled.
@@ -155,9 +158,9 @@ impl Protocol for Dwcp {
             stream,
             headers,
             vm,
-            tasks: Vec::new(),
+            script: Script::of(Vec::new()),
         };
-        dwcp.tasks = vec![Task { weight: 1, steps: dwcp.steps(&args)? }];
+        dwcp.script = Script::of(vec![Task::new(1, dwcp.steps(&args)?)]);
         Ok(dwcp)
     }
 
@@ -217,8 +220,8 @@ impl Protocol for Dwcp {
         .to_vec()
     }
 
-    fn tasks(&self) -> &[Task<Step>] {
-        &self.tasks
+    fn script(&self) -> &Script<Step> {
+        &self.script
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
@@ -287,7 +290,8 @@ impl Protocol for Dwcp {
 impl Dwcp {
     fn request(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Request, String> {
         let target = format!("{}{API}{path}", self.url.target.trim_end_matches('/'));
-        Request::new(&Parts { method, target: &target, headers: &self.headers, body })
+        let parts = Parts { method, target: &target, headers: &self.headers, body: body.map(Body::Bytes) };
+        Request::new(&parts, &Names::none())
     }
 
     fn steps(&self, args: &DwcpArgs) -> Result<Vec<TaskStep<Step>>, UsageError> {
@@ -304,7 +308,7 @@ impl Dwcp {
         })
         .to_string();
         let order = compiled(self.request("POST", "/migrations", Some(body.as_bytes())))?;
-        let poll = Poll { every: args.poll_interval.into(), at_most: args.max_polls };
+        let poll = Poll { every: args.poll_interval.into(), at_most: args.max_polls, series: None };
         let mut steps = vec![TaskStep::new(0, Step::Order(order)), TaskStep::polled(1, Step::Look, poll)];
         if !args.no_list {
             let list = format!("/migrations?vm_id={}-{{{{seq}}}}&limit=100", self.vm);

@@ -4,7 +4,7 @@ use load_core::clock::Nanos;
 use load_core::protocol::{Fault, Probe};
 use load_net::http::{self, Exchanged, Request};
 use load_report::fault::FaultKind;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
 use serde::de::DeserializeOwned;
 
 use crate::events::{Event, Events, wall_ns};

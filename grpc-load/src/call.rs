@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method as HttpMethod, Request, Uri, Version};
-use load_suite::template::{Scope, Template};
+use load_suite::scope::Scope;
+use load_suite::template::Template;
 use prost_reflect::MessageDescriptor;
 
 use crate::descriptor::Method;
@@ -127,7 +128,7 @@ mod tests {
     fn a_message_without_templates_is_made_once() {
         let (call, scope) = (call(r#"{"agent_id": "a"}"#).unwrap(), Scope::default());
         let first = call.message(&scope, &mut Buffers::default()).unwrap();
-        let second = call.message(&Scope { seq: 7, ..scope }, &mut Buffers::default()).unwrap();
+        let second = call.message(&Scope::numbered(7, 0, 0), &mut Buffers::default()).unwrap();
         assert_eq!(first.as_ref(), b"\0\0\0\0\x03\x0a\x01a");
         assert_eq!(first.as_ptr(), second.as_ptr());
         assert_eq!(call.head.uri(), "http://h:1/nova_torch.NovaOrchestrator/RegisterAgent");
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn templates_are_filled_in_before_the_json_is_read() {
         let call = call(r#"{"agent_id": "v{{vu}}", "port": {{seq}}}"#).unwrap();
-        let scope = Scope { seq: 5, vu: 2, iteration: 0 };
+        let scope = Scope::numbered(5, 2, 0);
         let message = call.message(&scope, &mut Buffers::default()).unwrap();
         assert_eq!(message.as_ref(), b"\0\0\0\0\x06\x0a\x02v2\x28\x05");
     }

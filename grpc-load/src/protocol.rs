@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Sharing, Task, TaskStep, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::{read, wrong};
 use load_net::connection::{Connection, NoConnection, Tls};
 use load_net::redact::Collector;
@@ -47,7 +47,7 @@ pub struct Grpc {
     pool: Option<DescriptorPool>,
     /// One for all workers of a process.
     call: OnceLock<Result<Arc<Call>, String>>,
-    tasks: Vec<Task<()>>,
+    script: Script<()>,
 }
 
 /// Where the target is, and what it serves.
@@ -154,7 +154,7 @@ impl Protocol for Grpc {
             metadata: Metadata::new(&args.metadata, args.token.bearer()?.as_deref())?,
             tls: args.tls.tls(&url, &[b"h2"])?,
             verified: args.tls.describe(&url),
-            tasks: vec![Task { weight: 1, steps: vec![TaskStep::new(0, ())] }],
+            script: Script::call(()),
             call: OnceLock::new(),
             url,
             method,
@@ -200,8 +200,8 @@ impl Protocol for Grpc {
         vec![self.method.to_string()]
     }
 
-    fn tasks(&self) -> &[Task<()>] {
-        &self.tasks
+    fn script(&self) -> &Script<()> {
+        &self.script
     }
 
     fn sharing(&self) -> Sharing {

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_report::fault::FaultKind;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
 
 use crate::call::{Buffers, Call};
 use crate::framing::{Broken, Frames};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Task, TaskStep, Vu};
 use load_net::args::wrong;
 use load_net::connection::{Connection, NoConnection, Tls};
 use load_net::reach::Target;
@@ -11,7 +11,7 @@ use load_net::redact::{self, Collector};
 use load_net::tls;
 use load_net::url::{Schemes, Url};
 use load_report::model::ExtraPlan;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
 use memchr::memmem::Finder;
 
 use crate::args::{Kind, Share, WsArgs};
@@ -36,7 +36,7 @@ pub struct Ws {
     upgrade: Upgrade,
     rules: Rules,
     shares: Vec<Share>,
-    tasks: Vec<Task<Step>>,
+    script: Script<Step>,
 }
 
 /// One call, compiled.
@@ -78,8 +78,8 @@ impl Protocol for Ws {
         let rules = Rules { expect, fields, binary: args.binary };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let shares = shares(&args)?;
-        let tasks = tasks(&args, &shares)?;
-        Ok(Self { url, args, headers, tls, upgrade, rules, shares, tasks })
+        let script = Script::of(tasks(&args, &shares)?);
+        Ok(Self { url, args, headers, tls, upgrade, rules, shares, script })
     }
 
     fn label(&self) -> String {
@@ -129,8 +129,8 @@ impl Protocol for Ws {
         count::counters()
     }
 
-    fn tasks(&self) -> &[Task<Step>] {
-        &self.tasks
+    fn script(&self) -> &Script<Step> {
+        &self.script
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
@@ -143,7 +143,7 @@ impl Protocol for Ws {
 
     async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Upgraded, Fault> {
         let connection = target.connect(link, self.tls.as_ref(), probe).await?;
-        let scope = Scope { seq: link.index, vu: link.index, iteration: link.generation.into() };
+        let scope = Scope::numbered(link.index, link.index, link.generation.into());
         let begun = probe.now();
         let socket = self.upgrade.run(connection, &scope).await.map_err(|error| fault(&error, probe))?;
         Ok(Upgraded { socket, took_ns: probe.now().since(begun) })
@@ -250,7 +250,7 @@ fn tasks(args: &WsArgs, shares: &[Share]) -> Result<Vec<Task<Step>>, UsageError>
             Kind::Publish => Step::Publish(text("--publish-message", &args.publish_message, PUBLISH)?),
             Kind::None => Step::Hold,
         };
-        tasks.push(Task { weight: share.weight, steps: vec![TaskStep::new(op, step)] });
+        tasks.push(Task::new(share.weight, vec![TaskStep::new(op, step)]));
     }
     Ok(tasks)
 }

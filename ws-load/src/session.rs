@@ -10,7 +10,7 @@ use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_net::connection::Connection;
 use load_report::fault::FaultKind;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
 use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;

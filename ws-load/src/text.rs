@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use load_suite::template::{Scope, Template, TemplateError};
+use load_suite::scope::Scope;
+use load_suite::template::{Template, TemplateError};
 
 /// What is sent to be echoed unless the user says otherwise.
 pub const ECHO: &str = r#"{"type":"echo","seq":{{seq}},"timestamp":{{timestamp}}}"#;
@@ -67,7 +68,7 @@ mod tests {
 
     fn rendered(source: &str) -> String {
         let mut out = Vec::new();
-        Text::parse(source).unwrap().render(&Scope { seq: 7, vu: 3, iteration: 2 }, &mut out);
+        Text::parse(source).unwrap().render(&Scope::numbered(7, 3, 2), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        assert!(Text::parse("{{timestamp}}{{what}}").unwrap_err().to_string().contains("\"what\""));
+        assert!(Text::parse("{{timestamp}}{{what}}").unwrap_err().to_string().contains("{{what}}"));
         assert!(Text::parse("{{seq").is_err());
     }
 }

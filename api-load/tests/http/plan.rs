@@ -38,7 +38,7 @@ fn mistakes_are_refused_with_what_to_do() {
     for (flags, contains) in [
         (&[][..], "give --url"),
         (&["--url", "h:1"], "expected http://HOST"),
-        (&["--url", "http://h/{{uuid}}"], "column 10: unknown generator"),
+        (&["--url", "http://h/{{uuuid}}"], "did you mean {{uuid}}?"),
         (&["--url", "http://h/", "-H", "no colon"], "expected 'Name: value'"),
         (&["--url", "http://h/", "-H", "A b: c"], "not a header name"),
         (&["--url", "http://h/", "-H", "A: b\r\nX: y"], "line break"),

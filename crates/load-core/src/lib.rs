@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod record;
 mod run;
 pub mod schedule;
+mod script;
 pub mod secret;
 mod usage;
 

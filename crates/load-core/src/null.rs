@@ -7,11 +7,11 @@ use load_report::fault::FaultKind;
 
 use crate::error::{PrepareError, UsageError};
 use crate::plan::args::LoadArgs;
-use crate::protocol::{Control, Fault, LinkId, OpId, Outcome, Probe, Protocol, Task, TaskStep, Vu};
+use crate::protocol::{Control, Fault, LinkId, OpId, Outcome, Probe, Protocol, Script, Task, TaskStep, Vu};
 
 /// Sends nothing.
 pub struct Null {
-    tasks: Vec<Task<()>>,
+    script: Script<()>,
     fail_every: u64,
     block: Option<Duration>,
 }
@@ -22,9 +22,9 @@ const BLOCK_EVERY: u64 = 20;
 impl Null {
     /// The null protocol that `args` ask for.
     pub fn from_args(args: &LoadArgs) -> Self {
-        let task = |op| Task { weight: 1, steps: vec![TaskStep::new(op, ())] };
-        let tasks = (0..args.null_ops.max(1)).map(task).collect();
-        Self { tasks, fail_every: args.null_fail_every, block: args.null_block }
+        let task = |op| Task::new(1, vec![TaskStep::new(op, ())]);
+        let script = Script::of((0..args.null_ops.max(1)).map(task).collect());
+        Self { script, fail_every: args.null_fail_every, block: args.null_block }
     }
 }
 
@@ -41,11 +41,7 @@ impl Protocol for Null {
     type Session = ();
 
     fn new(NoArgs {}: NoArgs) -> Result<Self, UsageError> {
-        Ok(Self {
-            tasks: vec![Task { weight: 1, steps: vec![TaskStep::new(0, ())] }],
-            fail_every: 0,
-            block: None,
-        })
+        Ok(Self { script: Script::call(()), fail_every: 0, block: None })
     }
 
     fn label(&self) -> String {
@@ -53,15 +49,15 @@ impl Protocol for Null {
     }
 
     fn describe(&self) -> serde_json::Value {
-        serde_json::json!({ "null": true, "ops": self.tasks.len(), "fail_every": self.fail_every })
+        serde_json::json!({ "null": true, "ops": self.ops().len(), "fail_every": self.fail_every })
     }
 
     fn ops(&self) -> Vec<String> {
-        (0..self.tasks.len() as OpId).map(|op| format!("null {op}")).collect()
+        (0..self.script.steps().count() as OpId).map(|op| format!("null {op}")).collect()
     }
 
-    fn tasks(&self) -> &[Task<()>] {
-        &self.tasks
+    fn script(&self) -> &Script<()> {
+        &self.script
     }
 
     async fn prepare(&self, _control: &mut Control) -> Result<(), PrepareError> {

@@ -9,7 +9,8 @@ use std::num::NonZeroU32;
 
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
+use load_suite::suite::Suite;
 use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
@@ -18,6 +19,8 @@ use serde::de::DeserializeOwned;
 use crate::clock::Nanos;
 use crate::error::{PrepareError, UsageError};
 use crate::record::Observer;
+
+pub use crate::script::{Poll, Script, Task, TaskStep, UserClass};
 
 /// Index of an op in [`Protocol::ops`].
 pub type OpId = u16;
@@ -29,6 +32,9 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// A call that is given up ends on the wire when its future is dropped, and its session can make the next one. Where
     /// it is not so, the session goes with the call.
     const CANCELS: bool = false;
+    /// A session knows nothing that a new one would not: one that has ended is replaced between two calls of an iteration.
+    /// Where it is not so, the iteration fails.
+    const RESUMES: bool = false;
     /// This protocol's own flags.
     type Args: clap::Args + Send;
     /// What [`Protocol::prepare`] learnt about the target, handed to every worker of every process.
@@ -45,6 +51,17 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// # Errors
     /// What is wrong, where, and what was expected.
     fn new(args: Self::Args) -> Result<Self, UsageError>;
+
+    /// Like [`Protocol::new`], with a suite that says what is sent.
+    ///
+    /// # Errors
+    /// What is wrong, where, and what was expected.
+    fn with_suite(_args: Self::Args, _suite: Suite) -> Result<Self, UsageError> {
+        Err(UsageError::new(format!(
+            "--suite: {} takes its load from the command line alone; leave --suite out",
+            Self::NAME
+        )))
+    }
 
     /// What the run loads, without secrets: a URL, say.
     fn label(&self) -> String;
@@ -70,8 +87,8 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// What a virtual user can do in one iteration.
-    fn tasks(&self) -> &[Task<Self::Step>];
+    /// What virtual users do.
+    fn script(&self) -> &Script<Self::Step>;
 
     /// How lanes and links go together.
     fn sharing(&self) -> Sharing {
@@ -147,47 +164,6 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     }
 }
 
-/// One of the things that a virtual user does: an iteration runs its steps in order.
-#[derive(Clone, Debug)]
-pub struct Task<S> {
-    /// How often it is drawn, against the other tasks; at least 1.
-    pub weight: u32,
-    /// Steps in order; at least one.
-    pub steps: Vec<TaskStep<S>>,
-}
-
-/// One call of a task, or one that is made again until its condition holds.
-#[derive(Clone, Copy, Debug)]
-pub struct TaskStep<S> {
-    /// Under which name it counts.
-    pub op: OpId,
-    /// What is sent.
-    pub step: S,
-    /// How to go on while [`Outcome::pending`]; without it the iteration fails then.
-    pub poll: Option<Poll>,
-}
-
-/// How a call is made again until its condition holds. The time to the condition is the iteration's duration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Poll {
-    /// Pause between the end of a call and the next one.
-    pub every: Nanos,
-    /// Calls at most, counting the first; the iteration fails with a timeout after the last.
-    pub at_most: u32,
-}
-
-impl<S> TaskStep<S> {
-    /// One call.
-    pub fn new(op: OpId, step: S) -> Self {
-        Self { op, step, poll: None }
-    }
-
-    /// A call that is made again while its outcome is pending.
-    pub fn polled(op: OpId, step: S, poll: Poll) -> Self {
-        Self { op, step, poll: Some(poll) }
-    }
-}
-
 /// How lanes and links go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
@@ -231,12 +207,12 @@ pub struct Vu {
 impl Vu {
     /// User number `vu` before its first iteration.
     pub fn new(vu: u64) -> Self {
-        Self { scope: Scope { vu, ..Scope::default() }, rng: Xoshiro256PlusPlus::seed_from_u64(0) }
+        Self { scope: Scope::of(vu), rng: Xoshiro256PlusPlus::seed_from_u64(0) }
     }
 
     /// Begins iteration number `seq` over all users.
     pub(crate) fn begin(&mut self, seed: u64, seq: u64) {
-        self.scope.seq = seq;
+        self.scope.begin(seed, seq);
         self.rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     }
 }

@@ -1,78 +1,161 @@
-//! What does `{{...}}` insert? Texts with generators, compiled before the run and rendered without allocation.
+//! What does `{{...}}` insert? Texts with placeholders, compiled before the run and rendered without allocation.
 
-/// What a generator may draw on: the identity of one iteration of one user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// Global index of the iteration: over all users, processes and segments, each occurs once.
-    pub seq: u64,
-    /// Global number of the virtual user.
-    pub vu: u64,
-    /// Iterations of this user before this one.
-    pub iteration: u64,
-}
+mod parse;
+mod render;
 
-/// A text with generators.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::data::{Column, Data};
+
+pub use parse::TemplateError;
+pub(crate) use parse::value;
+pub use render::push_decimal;
+
+/// A text with placeholders.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
     source: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(String),
+    Insert(Value, Escape),
+}
+
+/// What stands for itself in a placeholder or a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
     Seq,
     Vu,
     Iteration,
+    Var(usize),
+    Row(Column),
+    Constant(String),
+    Uuid,
+    Int(i64, i64),
+    Float(f64, f64),
+    Pick(Vec<String>),
+    Hex(usize),
+    Text(usize),
+    NowMs,
+    NowS,
+    Now,
 }
 
-/// A `{{...}}` that is not known.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// Opened and not closed.
-    #[error("column {column}: {{{{ is not closed; expected }}}}")]
-    Open {
-        /// Counted from 1.
-        column: usize,
-    },
-    /// No such generator.
-    #[error("column {column}: unknown generator {name:?}; known are seq, vu, iteration")]
-    Unknown {
-        /// Counted from 1.
-        column: usize,
-        /// As written.
-        name: String,
-    },
+/// How an inserted value is written where it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Escape {
+    /// As it is.
+    #[default]
+    Raw,
+    /// Inside the quotes of a JSON text.
+    Json,
+    /// Inside a path or query: percent-encoded but for unreserved characters (RFC 3986).
+    Url,
+    /// In one line: line breaks become spaces.
+    Line,
+}
+
+/// The names that a placeholder may use besides those of generators.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    constants: BTreeMap<String, String>,
+    slots: BTreeMap<String, usize>,
+    first_slot: usize,
+    data: BTreeMap<String, Arc<Data>>,
+}
+
+impl Names {
+    /// Nothing but generators.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The same constants and data, and no variables; those to come get slots from `first_slot` on.
+    #[must_use]
+    pub fn scope(&self, first_slot: usize) -> Self {
+        Self { slots: BTreeMap::new(), first_slot, ..self.clone() }
+    }
+
+    /// A name that always means `value`, unless a variable has it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.constants.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// A table.
+    pub fn add_data(&mut self, data: Data) {
+        self.data.insert(data.name.clone(), Arc::new(data));
+    }
+
+    /// The slot of a variable, which is made when there is none.
+    pub fn slot(&mut self, name: &str) -> usize {
+        let next = self.first_slot + self.slots.len();
+        *self.slots.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// The slot after the last one.
+    pub fn end(&self) -> usize {
+        self.first_slot + self.slots.len()
+    }
+
+    /// The variables with their slots.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.slots.iter().map(|(name, slot)| (name.as_str(), *slot))
+    }
+
+    /// What a constant means.
+    pub fn constant(&self, name: &str) -> Option<&str> {
+        self.constants.get(name).map(String::as_str)
+    }
+
+    /// What `name` stands for.
+    fn value(&self, name: &str) -> Option<Value> {
+        if let Some(slot) = self.slots.get(name) {
+            return Some(Value::Var(*slot));
+        }
+        if let Some(value) = self.constants.get(name) {
+            return Some(Value::Constant(value.clone()));
+        }
+        let (data, column) = name.split_once('.')?;
+        Column::of(self.data.get(data)?, column).map(Value::Row)
+    }
+
+    /// Every name.
+    fn all(&self) -> impl Iterator<Item = String> {
+        let columns = |data: &Arc<Data>| {
+            data.columns.iter().map(|column| format!("{}.{column}", data.name)).collect::<Vec<_>>()
+        };
+        let known = self.slots.keys().chain(self.constants.keys()).cloned();
+        known.chain(self.data.values().flat_map(columns))
+    }
 }
 
 impl Template {
-    /// Compiles `source`.
+    /// `text` as it is.
+    pub fn text(text: String) -> Self {
+        Self { parts: vec![Part::Text(text.clone())], source: text }
+    }
+
+    /// Compiles `source`, in which only generators may stand.
     ///
     /// # Errors
     /// An unclosed or unknown `{{...}}`, with its column.
     pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        let (mut parts, mut rest) = (Vec::new(), source);
-        while let Some(at) = rest.find("{{") {
-            let column = source.len() - rest.len() + at + 1;
-            let end = rest[at..].find("}}").ok_or(TemplateError::Open { column })? + at;
-            if at > 0 {
-                parts.push(Part::Text(rest[..at].to_owned()));
-            }
-            parts.push(match rest[at + 2..end].trim() {
-                "seq" => Part::Seq,
-                "vu" => Part::Vu,
-                "iteration" => Part::Iteration,
-                name => return Err(TemplateError::Unknown { column, name: name.to_owned() }),
-            });
-            rest = &rest[end + 2..];
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
-        }
-        Ok(Self { parts, source: source.to_owned() })
+        Self::compile(source, &Names::none(), Escape::Raw)
     }
 
-    /// The text, when no generator is in it.
+    /// Compiles `source`, whose inserted values are written by `escape` unless a filter says otherwise.
+    ///
+    /// # Errors
+    /// An unclosed or unknown `{{...}}`, with its column.
+    pub fn compile(source: &str, names: &Names, escape: Escape) -> Result<Self, TemplateError> {
+        Ok(Self { parts: parse::parts(source, names, escape)?, source: source.to_owned() })
+    }
+
+    /// The text, when nothing in it varies.
     pub fn as_static(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -86,60 +169,27 @@ impl Template {
         &self.source
     }
 
-    /// Appends the rendered text to `out`.
-    pub fn render(&self, scope: &Scope, out: &mut Vec<u8>) {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Seq => push_decimal(scope.seq, out),
-                Part::Vu => push_decimal(scope.vu, out),
-                Part::Iteration => push_decimal(scope.iteration, out),
+    /// The slots of the variables that it inserts.
+    pub fn slots(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Insert(Value::Var(slot), _) => Some(*slot),
+            _ => None,
+        })
+    }
+
+    /// This template with `other` behind it.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        self.source += &other.source;
+        for part in other.parts {
+            match (self.parts.last_mut(), part) {
+                (Some(Part::Text(text)), Part::Text(more)) => *text += &more,
+                (_, part) => self.parts.push(part),
             }
         }
+        self
     }
-}
-
-/// Appends `value` in decimal.
-pub fn push_decimal(value: u64, out: &mut Vec<u8>) {
-    let (mut digits, mut at, mut value) = ([0_u8; 20], 20, value);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generators_are_rendered_in_place() {
-        let template = Template::parse("/x?k={{seq}}&u={{ vu }}").unwrap();
-        let mut out = Vec::new();
-        template.render(&Scope { seq: 12_345, vu: 0, iteration: 7 }, &mut out);
-        assert_eq!(out, b"/x?k=12345&u=0");
-        assert_eq!(template.as_static(), None);
-        assert_eq!(Template::parse("/plain").unwrap().as_static(), Some("/plain"));
-    }
-
-    #[test]
-    fn mistakes_are_pointed_at() {
-        assert_eq!(Template::parse("ab{{seq"), Err(TemplateError::Open { column: 3 }));
-        let error = Template::parse("{{uuuid}}").unwrap_err();
-        assert_eq!(error.to_string(), "column 1: unknown generator \"uuuid\"; known are seq, vu, iteration");
-    }
-
-    #[test]
-    fn decimals_equal_the_standard_ones() {
-        for value in [0, 9, 10, 12_345, u64::MAX] {
-            let mut out = Vec::new();
-            push_decimal(value, &mut out);
-            assert_eq!(out, value.to_string().as_bytes());
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Sharing, Task, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::wrong;
 use load_net::tls::client_config;
 use load_report::fault::FaultKind;
@@ -31,7 +31,7 @@ pub struct Postgres {
     secrets: Vec<String>,
     rows: u64,
     mix: MixArgs,
-    tasks: Vec<Task<Step>>,
+    script: Script<Step>,
     /// The run that this process would prepare.
     run: Nonce,
     /// The connection that is preparing or has been left half way.
@@ -139,7 +139,7 @@ impl Protocol for Postgres {
             secrets,
             rows: args.rows,
             mix: args.mix,
-            tasks: args.mix.tasks(),
+            script: args.mix.script(),
             run: Nonce::of_now(),
             preparing: Mutex::default(),
         })
@@ -177,8 +177,8 @@ impl Protocol for Postgres {
         pool::extras()
     }
 
-    fn tasks(&self) -> &[Task<Step>] {
-        &self.tasks
+    fn script(&self) -> &Script<Step> {
+        &self.script
     }
 
     fn sharing(&self) -> Sharing {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Sharing, Task, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::wrong;
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
@@ -32,7 +32,7 @@ pub struct Redis {
     value_bytes: usize,
     pipeline: NonZeroU32,
     mix: MixArgs,
-    tasks: Vec<Task<Step>>,
+    script: Script<Step>,
     /// The run that this process would prepare.
     run: Nonce,
     /// The connection that has prepared the keys.
@@ -106,7 +106,7 @@ impl Protocol for Redis {
             value_bytes: args.value_bytes as usize,
             pipeline: args.pipeline,
             mix: args.mix,
-            tasks: args.mix.tasks(),
+            script: args.mix.script(),
             run: Nonce::of_now(),
             preparing: Mutex::default(),
         })
@@ -138,8 +138,8 @@ impl Protocol for Redis {
         pool::extras()
     }
 
-    fn tasks(&self) -> &[Task<Step>] {
-        &self.tasks
+    fn script(&self) -> &Script<Step> {
+        &self.script
     }
 
     fn sharing(&self) -> Sharing {

@@ -102,7 +102,7 @@ fn bad_usage_is_104() {
     refused(url, "--method x", 104, "expected pkg.Service/Method");
     refused("http://127.0.0.1:1/path", "", 104, "expected http://HOST:PORT alone");
     refused("ftp://127.0.0.1:1", "", 104, "expected http or https");
-    refused(url, "--json {{nonsense}}", 104, "unknown generator");
+    refused(url, "--json {{nonsense}}", 104, "unknown {{nonsense}}");
     refused(url, "--json-file /nowhere.json", 104, "/nowhere.json");
     refused(url, "--proto /nowhere.proto", 104, "/nowhere.proto");
     refused(url, "--metadata te:x", 104, "gRPC's own");

@@ -47,7 +47,7 @@ fn mistakes_are_one_line_and_104() {
         ("", "-d 1s", "give --url ws://HOST"),
         ("http://127.0.0.1:1/", "-d 1s", "write ws:// instead of http://"),
         ("https://127.0.0.1:1/", "-d 1s", "write wss:// instead of https://"),
-        ("ws://127.0.0.1:1/", "-d 1s --message {{what}}", "unknown generator"),
+        ("ws://127.0.0.1:1/", "-d 1s --message {{what}}", "unknown {{what}}"),
         ("ws://127.0.0.1:1/", "-d 1s --send ping --message x", "--message: nothing sends it"),
         ("ws://127.0.0.1:1/", "-d 1s --send echo,echo", "echo twice"),
         ("ws://127.0.0.1:1/", "-d 1s --subprotocol a,b", "expected a name like"),

@@ -39,6 +39,8 @@ pub(super) struct Lane<P: Protocol> {
     /// When the user is active, from the last span to the first; closed model.
     spans: Vec<(Nanos, Nanos)>,
     streak: u32,
+    /// Of which classes this lane has made the first steps.
+    started: Vec<bool>,
     /// Counted among the active ones.
     active: bool,
     note: String,
@@ -72,6 +74,7 @@ impl<P: Protocol> Lane<P> {
             due: Nanos::ZERO,
             spans,
             streak: 0,
+            started: Vec::new(),
             active: false,
             note: String::new(),
             worker,
@@ -178,6 +181,7 @@ impl<P: Protocol> Lane<P> {
 
     /// The user goes away, and so does its connection.
     async fn leave(&mut self) {
+        self.say_goodbye().await;
         self.set_active(false);
         if let Some(session) = self.session.take() {
             if self.link.is_none() {

@@ -22,7 +22,9 @@ use crate::error::{PrepareError, UsageError};
 use crate::null::NoArgs;
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, build};
-use crate::protocol::{Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Sharing, Task, TaskStep, Vu};
+use crate::protocol::{
+    Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Script, Sharing, Task, TaskStep, Vu,
+};
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
@@ -49,7 +51,7 @@ struct Scripted {
     sharing: Sharing,
     /// What the first draw of each iteration was.
     drawn: Mutex<Vec<(u64, u64)>>,
-    tasks: Vec<Task<()>>,
+    script: Script<()>,
 }
 
 impl Scripted {
@@ -63,7 +65,7 @@ impl Scripted {
             connects: AtomicU64::new(0),
             sharing: Sharing::Exclusive,
             drawn: Mutex::default(),
-            tasks: vec![Task { weight: 1, steps: vec![TaskStep::new(0, ())] }],
+            script: Script::call(()),
         }
     }
 
@@ -92,8 +94,8 @@ impl Protocol for Scripted {
     fn ops(&self) -> Vec<String> {
         vec!["op".into()]
     }
-    fn tasks(&self) -> &[Task<()>] {
-        &self.tasks
+    fn script(&self) -> &Script<()> {
+        &self.script
     }
     fn sharing(&self) -> Sharing {
         self.sharing
@@ -334,9 +336,9 @@ fn an_hour_takes_moments_and_keeps_every_law() {
 
 /// Makes a call of 1 ms again every 100 ms until every `holds_every`-th one meets the condition.
 fn polling(holds_every: u64, at_most: u32) -> Scripted {
-    let poll = Poll { every: Nanos(100 * MS), at_most };
-    let tasks = vec![Task { weight: 1, steps: vec![TaskStep::polled(0, (), poll)] }];
-    Scripted { holds_every, tasks, ..Scripted::quick() }
+    let poll = Poll { every: Nanos(100 * MS), at_most, series: None };
+    let script = Script::of(vec![Task::new(1, vec![TaskStep::polled(0, (), poll)])]);
+    Scripted { holds_every, script, ..Scripted::quick() }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use load_report::journal::{Entry, Frame, encode};
 use load_report::model::Segment;
-use rand::RngExt as _;
+use load_suite::think::Think;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
@@ -18,9 +18,9 @@ use super::lanes::Lanes;
 use super::links::Links;
 use crate::clock::{self, Clock, Nanos};
 use crate::plan::{Load, RunPlan};
-use crate::protocol::{Fault, LinkId, OpId, Protocol, Sharing, Task, Vu};
+use crate::protocol::{Fault, LinkId, OpId, Protocol, Sharing, Vu};
 use crate::record::{Busy, CallTimes, Observer, Raw, Recorder, Start};
-use crate::schedule::{Arrivals, Think, Users};
+use crate::schedule::{Arrivals, Users};
 
 const SECOND: Nanos = Nanos(1_000_000_000);
 /// Task polls between two looks at the sockets.
@@ -104,7 +104,8 @@ pub struct Ready {
 #[derive(Clone, Copy)]
 pub(super) struct InFlight {
     pub(super) op: OpId,
-    pub(super) tick: Nanos,
+    /// When its iteration was due; none for a call outside any iteration.
+    pub(super) tick: Option<Nanos>,
     pub(super) times: CallTimes,
     /// The call has ended; the lane waits to make it again.
     pub(super) paused: bool,
@@ -124,18 +125,24 @@ pub(super) struct Worker<P: Protocol> {
     pub(super) connections: Cell<u32>,
     /// Lanes that are at work; in the closed model, users that are active.
     pub(super) active: Cell<u32>,
-    pub(super) think: Think,
+    /// The pause that the plan wants, whatever a class of users says.
+    pub(super) think: Option<Think>,
     users: Option<Users>,
-    weights: Vec<u32>,
     segment: Segment,
     closed_ticks: Cell<u64>,
     /// Process and worker.
     id: (u32, u32),
     t0: Cell<Nanos>,
+    /// The wall clock's lead over ours, ns.
+    wall_lead_ns: i64,
     /// Until when frames have been sent.
     reported: Cell<Nanos>,
     busy: RefCell<Busy>,
     messages: mpsc::UnboundedSender<Message>,
+}
+
+fn wall_ns() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default()
 }
 
 /// Starts a worker on a thread of its own. It says [`Message::Done`] or [`Message::Lost`] last, whatever happens.
@@ -233,7 +240,7 @@ impl<P: Protocol> Worker<P> {
         let limit = record.requests;
         let (arrivals, users, think) = match &plan.load {
             Load::Open { rate, kind } => {
-                (Some(Arrivals::new(rate.clone(), *kind, record.seed, segment, limit)), None, Think::None)
+                (Some(Arrivals::new(rate.clone(), *kind, record.seed, segment, limit)), None, None)
             }
             Load::Closed { users, think } => (None, Some(Users::new(users.clone(), segment)), *think),
         };
@@ -243,7 +250,6 @@ impl<P: Protocol> Worker<P> {
             Sharing::Shared => segment.share_of(plan.connections).max(1) as usize,
             Sharing::Pool => 1,
         };
-        let weights = protocol.tasks().iter().map(|task| task.weight).collect();
         Ok(Self {
             dispatcher: RefCell::new(Dispatcher::new(arrivals, budget, clock.alarm())),
             recorder: RefCell::new(recorder),
@@ -253,11 +259,11 @@ impl<P: Protocol> Worker<P> {
             active: Cell::new(0),
             think,
             users,
-            weights,
             segment,
             closed_ticks: Cell::new(0),
             id: (process, worker),
             t0: Cell::new(Nanos::NEVER),
+            wall_lead_ns: wall_ns().saturating_sub(clock.now().0),
             reported: Cell::new(Nanos::NEVER),
             busy: RefCell::new(Busy::start()),
             messages,
@@ -301,6 +307,12 @@ impl<P: Protocol> Worker<P> {
         self.users.is_some()
     }
 
+    /// What the wall clock said at `now`, ns since 1970; slewing since the worker began is left out.
+    #[inline]
+    pub(super) fn wall_ns(&self, now: Nanos) -> i64 {
+        now.0.saturating_add(self.wall_lead_ns)
+    }
+
     /// The next iteration of a closed run: numbered so that every segment, process and worker has its own.
     pub(super) fn closed_seq(&self) -> u64 {
         let n = self.closed_ticks.get();
@@ -308,19 +320,11 @@ impl<P: Protocol> Worker<P> {
         self.segment.global(n)
     }
 
-    /// The task that `vu` draws for its iteration.
-    pub(super) fn pick(&self, vu: &mut Vu) -> &Task<P::Step> {
-        let tasks = self.protocol.tasks();
-        if let [only] = tasks {
-            return only;
-        }
-        let mut ticket = vu.rng.random_range(0..self.weights.iter().sum::<u32>());
-        let drawn = self.weights.iter().position(|&weight| {
-            let hit = ticket < weight;
-            ticket = ticket.saturating_sub(weight);
-            hit
-        });
-        &tasks[drawn.unwrap_or(0)]
+    /// Of which class `vu` is in its current iteration: in the closed model for ever, in the open model as the arrival
+    /// draws, so that the mix of arrivals is that of the weights however slow a class is.
+    pub(super) fn class_of(&self, vu: &Vu) -> usize {
+        let script = self.protocol.script();
+        if self.is_closed_model() { script.class_of(vu.scope.vu) } else { script.class_drawn(&vu.scope) }
     }
 
     /// Link number `index` of this worker, opened for the `generation`-th time again.
@@ -335,10 +339,14 @@ impl<P: Protocol> Worker<P> {
 
     /// An iteration fails without having been sent, because there is no connection.
     pub(super) fn fail_tick(&self, tick: Tick, start: Nanos, now: Nanos, fault: &Fault, note: &str) {
-        let mut vu = Vu::new(0);
+        let mut vu = Vu::new(tick.seq);
         vu.begin(self.plan.record.seed, tick.seq);
-        let op = self.pick(&mut vu).steps.first().map_or(0, |step| step.op);
+        let class = &self.protocol.script().classes()[self.class_of(&vu)];
+        // The first call that it would have made.
+        let drawn = class.draw(&vu.scope).or(class.tasks.first());
+        let op = drawn.and_then(|task| task.steps.first()).map_or(0, |step| step.op);
         let mut recorder = self.recorder.borrow_mut();
+        recorder.begun(tick.due);
         recorder.started(&Start {
             seq: tick.seq,
             due: tick.due,
@@ -393,10 +401,11 @@ impl<P: Protocol> Worker<P> {
     fn settle(&self, end: Nanos) {
         let mut recorder = self.recorder.borrow_mut();
         for slot in self.in_flight.borrow_mut().iter_mut().filter_map(Option::take) {
-            if slot.paused {
-                recorder.iteration_abandoned(slot.tick);
-            } else {
-                recorder.abandoned(slot.op, slot.tick, &CallTimes { end, ..slot.times });
+            if let Some(tick) = slot.tick {
+                recorder.iteration_abandoned(tick);
+            }
+            if !slot.paused {
+                recorder.abandoned(slot.op, &CallTimes { end, ..slot.times });
             }
         }
         for tick in self.dispatcher.borrow_mut().never_taken() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 use load_report::model::Segment;
 use load_suite::stage::Stage;
+use load_suite::think::Think;
 use load_suite::units;
 
 /// Load, limits and outputs: the same in every tool.
@@ -43,9 +44,9 @@ pub struct LoadArgs {
     /// The first D of the run is recorded but not counted.
     #[arg(long, value_name = "D", value_parser = units::duration, help_heading = "Load")]
     pub warmup: Option<Duration>,
-    /// Pause between the calls of one user: fixed, or a range like 1s..3s.
-    #[arg(long, value_name = "D | A..B", value_parser = units::duration_range, help_heading = "Load")]
-    pub think: Option<(Duration, Duration)>,
+    /// Pause after each iteration of a user: 2s, 1s..3s, "exponential 2s", or "pacing 10s" from begin to begin.
+    #[arg(long, value_name = "D | A..B", value_parser = Think::parse, help_heading = "Load")]
+    pub think: Option<Think>,
     /// One call, and one attempt to connect, may take so long.
     #[arg(long, value_name = "D", value_parser = units::duration, default_value = "30s", help_heading = "Load")]
     pub timeout: Duration,

@@ -8,13 +8,14 @@ use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, Stage as StageRe
 use load_report::threshold::{Catalog, Threshold, with_defaults};
 use load_suite::shape::Shape;
 use load_suite::stage::Stage;
+use load_suite::think::Think;
 
 use super::args::{ArrivalKind, LoadArgs};
 use super::{Load, RunPlan};
 use crate::clock::Nanos;
 use crate::error::UsageError;
 use crate::protocol::{Protocol, Sharing};
-use crate::schedule::{Kind, Think};
+use crate::schedule::Kind;
 use crate::secret::Secrets;
 
 /// Users when nothing says how many, and seconds when nothing says how long: wrk's.
@@ -117,7 +118,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         requests: args.requests,
         stages: args.stages.iter().map(stage_record).collect(),
         phases: phases(shape, &args.stages, warmup, duration),
-        think_s: args.think.map(|(low, high)| (seconds(low), seconds(high))),
+        think_s: args.think.and_then(Think::bounds).map(|(low, high)| (seconds(low), seconds(high))),
         timeout_s: seconds(args.timeout),
         graceful_stop_s: seconds(args.graceful_stop),
         threads,
@@ -241,12 +242,11 @@ fn load(
         Some(spawn_rate) => spawning(users, spawn_rate, duration),
         None => Shape::constant(users as f64, duration),
     };
-    let think = args.think.map_or(Think::None, |(low, high)| Think::between(low, high));
     let most = shape.peak().ceil() as u64;
     if most == 0 {
         return refuse("no stage has a user; give a target above 0");
     }
-    Ok((Load::Closed { users: shape, think }, most, most, None))
+    Ok((Load::Closed { users: shape, think: args.think }, most, most, None))
 }
 
 /// `users` started at `spawn_rate` a second, as far as `duration` allows.

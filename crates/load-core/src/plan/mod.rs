@@ -10,10 +10,11 @@ use std::sync::Arc;
 use load_report::model::Segment;
 use load_report::threshold::Threshold;
 use load_suite::shape::Shape;
+use load_suite::think::Think;
 
 use crate::clock::Nanos;
 use crate::protocol::Sharing;
-use crate::schedule::{Kind, Think};
+use crate::schedule::Kind;
 use crate::secret::Secrets;
 
 pub use build::{Context, build};
@@ -26,8 +27,8 @@ pub enum Load {
     Closed {
         /// Users over time, over all segments.
         users: Shape,
-        /// Pause between two iterations of a user.
-        think: Think,
+        /// Pause between two iterations of a user, whatever its class says.
+        think: Option<Think>,
     },
     /// Iterations that arrive whatever the target does; their rate follows the shape.
     Open {

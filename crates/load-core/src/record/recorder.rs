@@ -112,7 +112,6 @@ impl Recorder {
     pub fn started(&mut self, start: &Start) {
         let phase = self.phase(start.due);
         phase.iterations.scheduled += 1;
-        phase.calls.scheduled += 1;
         let lag = start.start.since(start.due);
         // What passed while any lane was idle is the generator's own lateness, whoever took the tick in the end.
         let waiting_from = start.due.max(start.idle_until);
@@ -122,8 +121,9 @@ impl Recorder {
         phase.lateness.record(lag - wait);
     }
 
-    /// A call after the first of its iteration begins.
-    pub fn continued(&mut self, due: Nanos) {
+    /// A call that was due at `due` begins.
+    #[inline]
+    pub fn begun(&mut self, due: Nanos) {
         self.phase(due).calls.scheduled += 1;
     }
 
@@ -182,9 +182,8 @@ impl Recorder {
         }
     }
 
-    /// A call was still in flight when the graceful stop ran out at `end`; so was its iteration, due at `tick`.
-    pub fn abandoned(&mut self, op: OpId, tick: Nanos, times: &CallTimes) {
-        self.phase(tick).iterations.abandoned += 1;
+    /// A call was still in flight when the graceful stop ran out at `times.end`.
+    pub fn abandoned(&mut self, op: OpId, times: &CallTimes) {
         let phase = self.phase(times.due);
         phase.calls.abandoned += 1;
         phase.ops[usize::from(op)].abandoned += 1;
@@ -194,7 +193,7 @@ impl Recorder {
         }
     }
 
-    /// An iteration whose calls have all ended, but not itself, was abandoned.
+    /// An iteration that was due at `tick` had not come to its end when the graceful stop ran out.
     pub fn iteration_abandoned(&mut self, tick: Nanos) {
         self.phase(tick).iterations.abandoned += 1;
     }

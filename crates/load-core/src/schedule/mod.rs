@@ -6,4 +6,4 @@ mod arrivals;
 mod users;
 
 pub use arrivals::{Arrivals, Kind};
-pub use users::{Think, Users};
+pub use users::Users;

@@ -1,12 +1,7 @@
-//! Which users are active when in the closed model, and how long do they think?
-
-use std::time::Duration;
+//! Which users are active when in the closed model?
 
 use load_report::model::Segment;
 use load_suite::shape::Shape;
-use rand::RngExt as _;
-use rand::SeedableRng as _;
-use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::clock::Nanos;
 
@@ -49,34 +44,10 @@ fn at_least(seconds: f64) -> Nanos {
     Nanos((seconds * 1e9).ceil() as i64)
 }
 
-/// The pause between two iterations of one user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Think {
-    /// None.
-    None,
-    /// Uniform between the two.
-    Between(Nanos, Nanos),
-}
-
-impl Think {
-    /// Uniform between `low` and `high`.
-    pub fn between(low: Duration, high: Duration) -> Self {
-        if high.is_zero() { Self::None } else { Self::Between(low.into(), high.into()) }
-    }
-
-    /// The pause after iteration number `seq` of the run; depends on seed and number only.
-    pub fn draw(self, seed: u64, seq: u64) -> Nanos {
-        let Self::Between(low, high) = self else { return Nanos::ZERO };
-        if low == high {
-            return low;
-        }
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0xA076_1D64_78BD_642F) ^ 1);
-        Nanos(rng.random_range(low.0..=high.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -94,15 +65,5 @@ mod tests {
                 users.iter().all(|(u, spans)| spans.len() == 1 && spans[0].0.0 == *u as i64 * 400_000_000)
             );
         }
-    }
-
-    #[test]
-    fn thinking_stays_within_its_bounds_and_repeats() {
-        let think = Think::between(Duration::from_millis(10), Duration::from_millis(30));
-        let draws: Vec<_> = (0..1_000).map(|seq| think.draw(1, seq).0).collect();
-        assert!(draws.iter().all(|d| (10_000_000..=30_000_000).contains(d)));
-        let mean = draws.iter().sum::<i64>() / 1_000;
-        assert!((19_000_000..21_000_000).contains(&mean), "{mean}");
-        assert_eq!(draws, (0..1_000).map(|seq| think.draw(1, seq).0).collect::<Vec<_>>());
     }
 }

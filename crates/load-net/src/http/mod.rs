@@ -11,7 +11,7 @@ pub mod codec;
 pub mod request;
 pub mod session;
 
-pub use request::{Parts, Request};
+pub use request::{Body, Parts, Request};
 pub use session::{Exchanged, Failure, Session};
 
 use load_core::protocol::{Fault, Probe};

@@ -1,6 +1,7 @@
 //! What is sent? One request, compiled before the run: bytes where nothing varies, templates where something does.
 
-use load_suite::template::{Scope, Template, push_decimal};
+use load_suite::scope::Scope;
+use load_suite::template::{Escape, Names, Template, push_decimal};
 
 use crate::redact;
 
@@ -13,7 +14,16 @@ pub struct Parts<'a> {
     /// Names and values in the order in which they are sent.
     pub headers: &'a [(String, String)],
     /// The body, and none for no body at all.
-    pub body: Option<&'a [u8]>,
+    pub body: Option<Body<'a>>,
+}
+
+/// The body of a request.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// Bytes as they are; where they are a text, `{{...}}` in it is inserted as it is.
+    Bytes(&'a [u8]),
+    /// A compiled text.
+    Text(&'a Template),
 }
 
 /// A request, ready to be sent any number of times.
@@ -43,24 +53,18 @@ pub struct Buffers {
 }
 
 impl Request {
-    /// Compiles `parts`.
+    /// Compiles `parts`, in which `names` may be inserted.
     ///
     /// # Errors
     /// An unknown `{{...}}`, with the part it stands in and no value that may be a secret.
-    pub fn new(parts: &Parts<'_>) -> Result<Self, String> {
-        let body = match parts.body.map(std::str::from_utf8) {
-            Some(Ok(text)) => Some(Template::parse(text).map_err(|error| format!("body: {error}"))?),
-            // No text, no generators.
-            _ => None,
-        };
-        let body = body.filter(|body| body.as_static().is_none());
-        let head = Template::parse(&head(parts, body.is_some())?).map_err(|error| error.to_string())?;
-        let form = match (body, head.as_static()) {
-            (Some(body), _) => Form::Both(head, body),
-            (None, Some(fixed)) => {
-                Form::Fixed([fixed.as_bytes(), parts.body.unwrap_or_default()].concat().into())
-            }
-            (None, None) => Form::Head(head, parts.body.unwrap_or_default().into()),
+    pub fn new(parts: &Parts<'_>, names: &Names) -> Result<Self, String> {
+        let head = head(parts, names)?;
+        let body = parts.body.map(|body| Content::of(body, names)).transpose()?;
+        let form = match body {
+            Some(Content::Varied(body)) => Form::Both(head, body),
+            Some(Content::Fixed(body)) => Form::one(head, Some(body.len()), &body),
+            // Methods that bring a body say so when it is empty (RFC 9110, 8.6).
+            None => Form::one(head, matches!(parts.method, "POST" | "PUT" | "PATCH").then_some(0), &[]),
         };
         Ok(Self { form, head_only: parts.method == "HEAD", closes: closes(parts.headers) })
     }
@@ -91,26 +95,60 @@ impl Request {
     }
 }
 
-/// Request line and headers; with `Content-Length` and the empty line, unless the length of the body varies.
-fn head(parts: &Parts<'_>, length_varies: bool) -> Result<String, String> {
-    Template::parse(parts.target).map_err(|error| format!("path or query: {error}"))?;
-    let mut head = format!("{} {} HTTP/1.1\r\n", parts.method, parts.target);
-    for (name, value) in parts.headers {
-        if let Err(error) = Template::parse(value) {
-            let hidden = "{{ is not followed by a known generator and }}".to_owned();
-            let why = if redact::is_secret(name) { hidden } else { error.to_string() };
-            return Err(format!("header {name}: {why}"));
+/// A compiled body.
+enum Content {
+    Fixed(Vec<u8>),
+    Varied(Template),
+}
+
+impl Content {
+    fn of(body: Body<'_>, names: &Names) -> Result<Self, String> {
+        let template = match body {
+            Body::Text(template) => template.clone(),
+            Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => {
+                    Template::compile(text, names, Escape::Raw).map_err(|error| format!("body: {error}"))?
+                }
+                // No text, no placeholders.
+                Err(_) => return Ok(Self::Fixed(bytes.to_vec())),
+            },
+        };
+        let fixed = template.as_static().map(|text| text.as_bytes().to_vec());
+        Ok(fixed.map_or(Self::Varied(template), Self::Fixed))
+    }
+}
+
+impl Form {
+    /// A request whose body does not vary.
+    fn one(head: Template, length: Option<usize>, body: &[u8]) -> Self {
+        let end = length.map_or_else(String::new, |length| format!("Content-Length: {length}\r\n"));
+        let head = head.then(Template::text(end + "\r\n"));
+        match head.as_static() {
+            Some(head) => Self::Fixed([head.as_bytes(), body].concat().into()),
+            None => Self::Head(head, body.into()),
         }
-        head.extend([name, ": ", value, "\r\n"]);
     }
-    if length_varies {
-        return Ok(head);
+}
+
+/// Request line and headers, without `Content-Length` and the empty line.
+fn head(parts: &Parts<'_>, names: &Names) -> Result<Template, String> {
+    let target = Template::compile(parts.target, names, Escape::Url);
+    let target = target.map_err(|error| format!("path or query: {error}"))?;
+    let mut head = Template::text(format!("{} ", parts.method))
+        .then(target)
+        .then(Template::text(" HTTP/1.1\r\n".to_owned()));
+    for (name, value) in parts.headers {
+        let value = Template::compile(value, names, Escape::Line).map_err(|error| {
+            let hidden = "{{ is not followed by a known name and }}".to_owned();
+            let why = if redact::is_secret(name) { hidden } else { error.to_string() };
+            format!("header {name}: {why}")
+        })?;
+        head = head
+            .then(Template::text(format!("{name}: ")))
+            .then(value)
+            .then(Template::text("\r\n".to_owned()));
     }
-    if parts.body.is_some() || matches!(parts.method, "POST" | "PUT" | "PATCH") {
-        let length = parts.body.map_or(0, <[u8]>::len).to_string();
-        head.extend(["Content-Length: ", &length, "\r\n"]);
-    }
-    Ok(head + "\r\n")
+    Ok(head)
 }
 
 fn closes(headers: &[(String, String)]) -> bool {
@@ -126,8 +164,12 @@ mod tests {
 
     fn rendered(method: &str, target: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> String {
         let headers: Vec<_> = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let request = Request::new(&Parts { method, target, headers: &headers, body }).unwrap();
-        let (scope, mut buffers) = (Scope { seq: 12, vu: 3, iteration: 4 }, Buffers::default());
+        let request = Request::new(
+            &Parts { method, target, headers: &headers, body: body.map(Body::Bytes) },
+            &Names::none(),
+        )
+        .unwrap();
+        let (scope, mut buffers) = (Scope::numbered(12, 3, 4), Buffers::default());
         request.bytes(&scope, &mut buffers);
         String::from_utf8_lossy(request.bytes(&scope, &mut buffers)).into_owned()
     }
@@ -154,9 +196,13 @@ mod tests {
     #[test]
     fn mistakes_name_their_part_and_no_secret() {
         let error = |headers: &[(String, String)], body: &[u8]| {
-            Request::new(&Parts { method: "GET", target: "/", headers, body: Some(body) }).unwrap_err()
+            Request::new(
+                &Parts { method: "GET", target: "/", headers, body: Some(Body::Bytes(body)) },
+                &Names::none(),
+            )
+            .unwrap_err()
         };
-        assert!(error(&[], b"{{uuid}}").starts_with("body: column 1: unknown generator"));
+        assert!(error(&[], b"{{uuuid}}").starts_with("body: column 1: unknown {{uuuid}}"));
         let secret = [("Authorization".to_owned(), "Bearer {{hunter2}}".to_owned())];
         let message = error(&secret, b"");
         assert!(message.starts_with("header Authorization") && !message.contains("hunter2"), "{message}");
@@ -165,8 +211,11 @@ mod tests {
     #[test]
     fn a_request_that_closes_is_known() {
         let headers = [("connection".to_owned(), "x, Close".to_owned())];
-        let request =
-            Request::new(&Parts { method: "HEAD", target: "/", headers: &headers, body: None }).unwrap();
+        let request = Request::new(
+            &Parts { method: "HEAD", target: "/", headers: &headers, body: None },
+            &Names::none(),
+        )
+        .unwrap();
         assert!(request.closes && request.head_only);
     }
 }

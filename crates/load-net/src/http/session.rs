@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use load_core::protocol::{Fault, Probe};
 use load_report::fault::FaultKind;
-use load_suite::template::Scope;
+use load_suite::scope::Scope;
 use tokio::io::AsyncWrite as _;
 
 use crate::connection::Connection;

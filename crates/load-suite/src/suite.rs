@@ -1,0 +1,215 @@
+//! What does a suite say? Environments, profiles, users and what they do, checked as a whole.
+
+mod files;
+mod measure;
+mod pattern;
+mod profile;
+mod scene;
+mod step;
+mod users;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use crate::data::{Data, Order};
+use crate::fields::{At, Fields, text};
+use crate::node::{Node, SuiteError, Value};
+use crate::template::Names;
+
+pub use files::tree;
+pub use measure::{Feed, Gives, Measure, MeasureKind};
+pub use pattern::{Answer, Capture, Path as JsonPath, Pick, Source, Test, Tests, compile};
+pub use profile::Profile;
+pub use scene::{Environment, texts};
+pub use step::{Poll, Step};
+pub use users::{Task, UserClass};
+
+/// Reads a file. The suite itself knows no file system.
+pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+/// What the command line chooses of a suite.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// `--environment`; the first one otherwise.
+    pub environment: Option<String>,
+    /// `--profile`; the first one otherwise.
+    pub profile: Option<String>,
+    /// `-e NAME=VALUE`.
+    pub vars: Vec<(String, String)>,
+    /// `--tags`: only tasks with one of them, when there are any.
+    pub tags: Vec<String>,
+    /// `--exclude-tags`: no task with one of them.
+    pub exclude_tags: Vec<String>,
+    /// `--only`: names of classes or tasks, when there are any.
+    pub only: Vec<String>,
+    /// The variables of the process.
+    pub environment_variables: BTreeMap<String, String>,
+}
+
+/// A checked suite.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    /// Its folder's or file's name.
+    pub name: String,
+    /// The environment that was chosen; empty when the suite has none.
+    pub environment: Environment,
+    /// The profile that was chosen; empty when the suite has none.
+    pub profile: Profile,
+    /// Thresholds of the suite and of the profile, as written.
+    pub thresholds: Vec<At<String>>,
+    /// Metrics of the suite's own.
+    pub measures: Vec<Measure>,
+    /// What every step does that says nothing else.
+    pub defaults: Option<Fields>,
+    /// User classes with something to do; at least one.
+    pub users: Vec<UserClass>,
+    /// Run once after everything.
+    pub cleanup: Vec<Step>,
+    /// Constants and data, with the variables of the cleanup steps.
+    pub names: Names,
+    /// Values that must not be shown.
+    pub secrets: Vec<String>,
+}
+
+impl Suite {
+    /// Reads what [`tree`] found; `read` opens the files of data.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn read(name: &str, node: Node, choice: &Choice, read: Read<'_>) -> Result<Self, SuiteError> {
+        let mut fields = Fields::of(node, "a suite")?;
+        let environment = Environment::choose(&mut fields, choice.environment.as_deref())?;
+        let profile = Profile::choose(&mut fields, choice.profile.as_deref())?;
+        let mut thresholds = fields.texts("thresholds")?;
+        thresholds.extend(profile.thresholds.iter().cloned());
+        let mut names = Names::none();
+        let mut secrets = Vec::new();
+        for (key, value) in constants(&mut fields, &environment, choice)? {
+            if is_secret(&key) && !value.is_empty() {
+                secrets.push(value.clone());
+            }
+            names.set(&key, &value);
+        }
+        for data in data(&mut fields, read)? {
+            names.add_data(data);
+        }
+        let measures = Measure::read_all(&mut fields)?;
+        let defaults = fields.table("defaults")?;
+        let users = users::read(&mut fields, &names, &measures, choice)?;
+        let cleanup = step::read_all(fields.tables("cleanup")?, &mut names, &measures)?;
+        // Only where a suite builds on it; `tree` has seen to that.
+        fields.node("extends");
+        fields.finish("a suite")?;
+        let name = name.to_owned();
+        Ok(Self {
+            name,
+            environment,
+            profile,
+            thresholds,
+            measures,
+            defaults,
+            users,
+            cleanup,
+            names,
+            secrets,
+        })
+    }
+}
+
+/// What a name means before anything was captured: `[vars]`, then the environment's, then `-e`.
+fn constants(
+    fields: &mut Fields,
+    environment: &Environment,
+    choice: &Choice,
+) -> Result<BTreeMap<String, String>, SuiteError> {
+    let mut all = BTreeMap::new();
+    for (key, value) in &choice.environment_variables {
+        all.insert(format!("env.{key}"), value.clone());
+    }
+    if let Some(mut vars) = fields.table("vars")? {
+        for (key, node) in vars.entries() {
+            let value = text(node, &key)?.value;
+            all.insert(key, value);
+        }
+    }
+    all.extend(environment.vars.iter().cloned());
+    all.extend(choice.vars.iter().cloned());
+    Ok(all)
+}
+
+/// Whether a value of that name is nobody's business.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["token", "password", "passwd", "secret", "api_key", "apikey", "credential", "authorization"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+fn data(fields: &mut Fields, read: Read<'_>) -> Result<Vec<Data>, SuiteError> {
+    let Some(mut tables) = fields.table("data")? else { return Ok(Vec::new()) };
+    tables.entries().into_iter().map(|(name, node)| table(name, node, read)).collect()
+}
+
+fn table(name: String, node: Node, read: Read<'_>) -> Result<Data, SuiteError> {
+    let mut fields = Fields::of(node, "data")?;
+    let order = fields.word("order", &Order::NAMES)?.unwrap_or_default();
+    let (columns, rows) = match (fields.text("file")?, fields.node("rows")) {
+        (Some(file), None) => csv(&file, read)?,
+        (None, Some(rows)) => written(rows)?,
+        _ => return Err(fields.wrong("expected either file (CSV with a heading) or rows (a list of tables)")),
+    };
+    if rows.is_empty() {
+        return Err(fields.wrong(format!("the data of {name} has no rows")));
+    }
+    fields.finish("data")?;
+    Ok(Data { name, columns, rows, order })
+}
+
+type Table = (Vec<String>, Vec<Vec<String>>);
+
+/// Rows of a file beside the suite.
+fn csv(file: &At<String>, read: Read<'_>) -> Result<Table, SuiteError> {
+    let folder = Path::new(&*file.place.file).parent().unwrap_or_else(|| Path::new(""));
+    let path = folder.join(&file.value);
+    let text = read(&path).map_err(|error| file.wrong(format!("{}: {error}", path.display())))?;
+    let wrong = |error: csv::Error| file.wrong(format!("{}: {error}", path.display()));
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.as_bytes());
+    let columns = reader.headers().map_err(wrong)?.iter().map(str::to_owned).collect();
+    let rows = reader.records().map(|record| Ok(record.map_err(wrong)?.iter().map(str::to_owned).collect()));
+    Ok((columns, rows.collect::<Result<_, SuiteError>>()?))
+}
+
+/// Rows that stand in the suite itself.
+fn written(node: Node) -> Result<Table, SuiteError> {
+    let Value::List(list) = node.value else {
+        return Err(SuiteError::at(&node.place, "rows: expected a list of tables"));
+    };
+    let (mut columns, mut rows) = (Vec::<String>::new(), Vec::new());
+    for node in list {
+        let mut fields = Fields::of(node, "a row")?;
+        let place = fields.place.clone();
+        let mut row = Vec::new();
+        let entries = fields.entries();
+        if columns.is_empty() {
+            columns = entries.iter().map(|(key, _)| key.clone()).collect();
+        }
+        for column in &columns {
+            let found = entries.iter().find(|(key, _)| key == column);
+            let (key, node) =
+                found.ok_or_else(|| SuiteError::at(&place, format!("the row has no {column}")))?;
+            row.push(text(node.clone(), key)?.value);
+        }
+        if entries.len() != columns.len() {
+            return Err(SuiteError::at(
+                &place,
+                format!("a row has the keys of the first one: {}", columns.join(", ")),
+            ));
+        }
+        rows.push(row);
+    }
+    Ok((columns, rows))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Which metrics does a suite have of its own, and what feeds them?
+
+use crate::fields::{At, Fields, text};
+use crate::nearest::nearest;
+use crate::node::{Node, SuiteError, Value};
+
+use super::pattern::Path;
+
+/// A metric of the suite's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// What thresholds call it.
+    pub name: String,
+    /// What it gathers.
+    pub kind: MeasureKind,
+}
+
+/// What a metric gathers: k6's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeasureKind {
+    /// A sum.
+    Counter,
+    /// A share of cases.
+    Rate,
+    /// A distribution of times.
+    Trend,
+}
+
+/// What a step gives to a metric.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Index in the suite's measures.
+    pub measure: usize,
+    /// What it gives.
+    pub gives: Gives,
+}
+
+/// A value for a metric.
+#[derive(Clone, Debug)]
+pub enum Gives {
+    /// The service time.
+    Time,
+    /// Whether the call ended well.
+    Ok,
+    /// Whether it failed.
+    Failed,
+    /// A number, when the call ended well.
+    Number(u64),
+    /// A number in the answer; milliseconds for a trend.
+    Json(Path),
+}
+
+impl Measure {
+    pub(super) fn read_all(suite: &mut Fields) -> Result<Vec<Self>, SuiteError> {
+        let Some(mut table) = suite.table("metrics")? else { return Ok(Vec::new()) };
+        table.entries().into_iter().map(|(name, node)| Self::read(name, node)).collect()
+    }
+
+    fn read(name: String, node: Node) -> Result<Self, SuiteError> {
+        let kind = text(node, &name)?;
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(kind.wrong(format!("metrics: {name:?} is no name like orders_placed")));
+        }
+        let kind = match kind.value.as_str() {
+            "counter" => MeasureKind::Counter,
+            "rate" => MeasureKind::Rate,
+            "trend" => MeasureKind::Trend,
+            other => {
+                return Err(
+                    kind.wrong(format!("metrics: {other:?} is none of \"counter\", \"rate\", \"trend\""))
+                );
+            }
+        };
+        Ok(Self { name, kind })
+    }
+}
+
+impl Feed {
+    pub(super) fn read_all(step: &mut Fields, measures: &[Measure]) -> Result<Vec<Self>, SuiteError> {
+        let Some(mut table) = step.table("metrics")? else { return Ok(Vec::new()) };
+        table.entries().into_iter().map(|(name, node)| Self::read(&name, node, measures)).collect()
+    }
+
+    fn read(name: &str, node: Node, measures: &[Measure]) -> Result<Self, SuiteError> {
+        let names = || measures.iter().map(|measure| measure.name.as_str());
+        let measure = names().position(|known| known == name).ok_or_else(|| {
+            let hint = nearest(name, names())
+                .map_or_else(|| "declare it in [metrics]".to_owned(), |near| format!("did you mean {near}?"));
+            SuiteError::at(&node.place, format!("metrics: unknown {name}; {hint}"))
+        })?;
+        let kind = measures[measure].kind;
+        let number = if let Value::Integer(n) = node.value { u64::try_from(n).ok() } else { None };
+        let written = text(node, name)?;
+        let gives = match (written.value.as_str(), number) {
+            (_, Some(number)) => Gives::Number(number),
+            ("time", _) => Gives::Time,
+            ("ok", _) => Gives::Ok,
+            ("failed", _) => Gives::Failed,
+            (path, _) if path.starts_with('$') => Gives::Json(Path::compile(&written)?),
+            _ => return Err(wrong(&written, name)),
+        };
+        let fits = match gives {
+            Gives::Time => kind == MeasureKind::Trend,
+            Gives::Ok | Gives::Failed => kind != MeasureKind::Trend,
+            Gives::Number(_) => kind == MeasureKind::Counter,
+            Gives::Json(_) => kind != MeasureKind::Rate,
+        };
+        if fits { Ok(Self { measure, gives }) } else { Err(wrong(&written, name)) }
+    }
+}
+
+fn wrong(written: &At<String>, name: &str) -> SuiteError {
+    written.wrong(format!(
+        "metrics: {name} = {:?}; a trend takes \"time\" or a path, a rate \"ok\" or \"failed\", a counter these, a number or a path",
+        written.value
+    ))
+}

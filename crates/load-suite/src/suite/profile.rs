@@ -1,0 +1,90 @@
+//! How much load? A profile: the flags of the command line by their names.
+
+use std::time::Duration;
+
+use crate::fields::{At, Fields};
+use crate::node::SuiteError;
+use crate::stage::Stage;
+use crate::think::Think;
+use crate::units;
+
+use super::scene::chosen;
+
+/// How much load, as far as the suite says so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// What `--profile` calls it; empty when the suite has none.
+    pub name: String,
+    /// `--vus`
+    pub vus: Option<u64>,
+    /// `--spawn-rate`, users a second.
+    pub spawn_rate: Option<f64>,
+    /// `--rate`, arrivals a second.
+    pub rate: Option<f64>,
+    /// `--arrivals`: true for poisson.
+    pub poisson: Option<bool>,
+    /// `--max-vus`
+    pub max_vus: Option<u64>,
+    /// `--connections`
+    pub connections: Option<u64>,
+    /// `--duration`
+    pub duration: Option<Duration>,
+    /// `--requests`
+    pub requests: Option<u64>,
+    /// `--stage`
+    pub stages: Vec<Stage>,
+    /// `--warmup`
+    pub warmup: Option<Duration>,
+    /// `--think`
+    pub think: Option<Think>,
+    /// `--timeout`
+    pub timeout: Option<Duration>,
+    /// `--graceful-stop`
+    pub graceful_stop: Option<Duration>,
+    /// `--threshold`
+    pub thresholds: Vec<At<String>>,
+}
+
+impl Profile {
+    /// The one that is called `wanted`, or the first one.
+    pub(super) fn choose(suite: &mut Fields, wanted: Option<&str>) -> Result<Self, SuiteError> {
+        chosen(suite, "profiles", "--profile", wanted, Self::read)
+    }
+
+    fn read(name: String, mut fields: Fields) -> Result<Self, SuiteError> {
+        let profile = Self {
+            name,
+            vus: fields.count("vus", 0)?,
+            spawn_rate: rate(&mut fields, "spawn_rate")?,
+            rate: rate(&mut fields, "rate")?,
+            poisson: fields.word("arrivals", &[("constant", false), ("poisson", true)])?,
+            max_vus: fields.count("max_vus", 1)?,
+            connections: fields.count("connections", 1)?,
+            duration: fields.duration("duration")?.map(|at| at.value),
+            requests: fields.count("requests", 1)?,
+            stages: fields.texts("stages")?.into_iter().map(|text| stage(&text)).collect::<Result<_, _>>()?,
+            warmup: fields.duration("warmup")?.map(|at| at.value),
+            think: think(&mut fields)?,
+            timeout: fields.duration("timeout")?.map(|at| at.value),
+            graceful_stop: fields.duration("graceful_stop")?.map(|at| at.value),
+            thresholds: fields.texts("thresholds")?,
+        };
+        fields.finish("a profile")?;
+        Ok(profile)
+    }
+}
+
+fn stage(text: &At<String>) -> Result<Stage, SuiteError> {
+    text.value.parse().map_err(|error| text.wrong(format!("stages: {error}")))
+}
+
+fn rate(fields: &mut Fields, key: &'static str) -> Result<Option<f64>, SuiteError> {
+    let Some(text) = fields.text(key)? else { return Ok(None) };
+    units::rate(&text.value).map(Some).map_err(|error| text.wrong(format!("{key}: {error}")))
+}
+
+/// Takes `think`.
+pub(super) fn think(fields: &mut Fields) -> Result<Option<Think>, SuiteError> {
+    let Some(text) = fields.text("think")? else { return Ok(None) };
+    Think::parse(&text.value).map(Some).map_err(|error| text.wrong(format!("think: {error}")))
+}

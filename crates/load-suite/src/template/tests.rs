@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::data::Order;
+use crate::scope::Scope;
+
+fn names() -> Names {
+    let mut names = Names::none();
+    names.set("tenant", "a b");
+    names.slot("token");
+    let rows = vec![vec!["x@y".to_owned()]];
+    names.add_data(Data {
+        name: "users".into(),
+        columns: vec!["mail".into()],
+        rows,
+        order: Order::Sequential,
+    });
+    names
+}
+
+fn rendered(source: &str, escape: Escape) -> String {
+    let template = Template::compile(source, &names(), escape).unwrap();
+    let mut scope = Scope::of(3);
+    (scope.iteration, scope.now_ns) = (4, 1_700_000_000_123_456_789);
+    scope.begin(1, 12_345);
+    scope.vars.set(0, b"t\"1/ \n");
+    let mut out = Vec::new();
+    template.render(&scope, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn values_are_inserted_in_place() {
+    assert_eq!(rendered("/x?k={{seq}}&u={{ vu }}&i={{iteration}}", Escape::Url), "/x?k=12345&u=3&i=4");
+    assert_eq!(rendered("{{users.mail}} {{tenant}}", Escape::Raw), "x@y a b");
+    assert_eq!(
+        rendered("{{now_ms}} {{now_s}} {{now}}", Escape::Raw),
+        "1700000000123 1700000000.123456 2023-11-14T22:13:20.123Z"
+    );
+}
+
+#[test]
+fn values_are_written_as_their_place_needs_it() {
+    assert_eq!(rendered("{{token}}", Escape::Raw), "t\"1/ \n");
+    assert_eq!(rendered("{{token}}", Escape::Json), "t\\\"1/ \\n");
+    assert_eq!(rendered("/a b/{{token}}", Escape::Url), "/a b/t%221%2F%20%0A");
+    assert_eq!(rendered("{{token}}|", Escape::Line), "t\"1/  |");
+    assert_eq!(rendered("{{token | raw}} {{token|url}}", Escape::Json), "t\"1/ \n t%221%2F%20%0A");
+    assert_eq!(rendered("{{tenant}}", Escape::Url), "a%20b");
+}
+
+#[test]
+fn what_does_not_vary_is_static() {
+    let compiled = |source| Template::compile(source, &names(), Escape::Raw).unwrap();
+    assert_eq!(compiled("/plain").as_static(), Some("/plain"));
+    assert_eq!(compiled("{{tenant}}!").as_static(), Some("a b!"));
+    assert_eq!(compiled("{{seq}}").as_static(), None);
+    assert_eq!(compiled("{{token}}{{seq}}").slots().collect::<Vec<_>>(), [0]);
+    assert_eq!(compiled("a").then(compiled("b{{seq}}")).source(), "ab{{seq}}");
+}
+
+#[test]
+fn generators_keep_their_promises() {
+    let drawn: i64 = rendered("{{int(-3, 3)}}", Escape::Raw).parse().unwrap();
+    assert!((-3..=3).contains(&drawn));
+    let drawn: f64 = rendered("{{float(0.1, 0.9)}}", Escape::Raw).parse().unwrap();
+    assert!((0.1..=0.9).contains(&drawn));
+    assert!(["a,b", "c"].contains(&rendered("{{pick(\"a,b\", 'c')}}", Escape::Raw).as_str()));
+    let uuid = rendered("{{uuid}}", Escape::Raw);
+    let dashes: Vec<_> = uuid.match_indices('-').map(|(at, _)| at).collect();
+    assert_eq!((uuid.len(), dashes), (36, vec![8, 13, 18, 23]));
+    assert!(uuid.as_bytes()[14] == b'4' && b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
+    let hex = rendered("{{hex(20)}}", Escape::Raw);
+    assert!(hex.len() == 20 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    assert_eq!(rendered("{{text(100)}}", Escape::Raw).trim().len(), 100);
+    assert!(!rendered("{{text(100)}}", Escape::Url).contains(' '));
+    assert_ne!(
+        rendered("{{uuid}}", Escape::Raw),
+        rendered("{{seq}}{{uuid}}", Escape::Raw)[5..].replace(' ', "") + "x"
+    );
+}
+
+#[test]
+fn mistakes_are_pointed_at() {
+    let error = |source: &str| Template::compile(source, &names(), Escape::Raw).unwrap_err().to_string();
+    assert_eq!(error("ab{{seq"), "column 3: {{ is not closed; expected }}");
+    assert_eq!(error("{{tokne}}"), "column 1: unknown {{tokne}}; did you mean {{token}}?");
+    assert!(
+        error("{{quite unknown}}")
+            .starts_with("column 1: unknown {{quite unknown}}; known are token, tenant, users.mail, seq")
+    );
+    assert_eq!(error("{{users.male}}"), "column 1: unknown {{users.male}}; did you mean {{users.mail}}?");
+    assert!(error("{{int(6, 1)}}").contains("int(LOW, HIGH)") && error("{{hex(0)}}").contains("hex(DIGITS)"));
+    assert!(error("{{pick()}}").contains("at least one") && error("{{seq | upper}}").contains("| raw"));
+}
+
+#[test]
+fn decimals_equal_the_standard_ones() {
+    for value in [0, 9, 10, 12_345, u64::MAX] {
+        let mut out = Vec::new();
+        push_decimal(value, &mut out);
+        assert_eq!(out, value.to_string().as_bytes());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_compiles_or_is_refused(source in ".*\\{\\{.*\\}\\}.*") {
+        let _ = Template::compile(&source, &names(), Escape::Json);
+    }
+
+    #[test]
+    fn a_json_text_stays_one(value in "\\PC*[\n\t\"\\\\]?\\PC*") {
+        let mut scope = Scope::default();
+        scope.vars.set(0, value.as_bytes());
+        let template = Template::compile("\"{{token}}\"", &names(), Escape::Json).unwrap();
+        let mut out = Vec::new();
+        template.render(&scope, &mut out);
+        prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), value);
+    }
+}
