@@ -1,8 +1,8 @@
 //! Which flags does api-load have of its own?
 
-use std::path::PathBuf;
-
 use load_net::args::{HeaderArgs, TlsArgs};
+use load_net::http::content::ContentArgs;
+use load_net::route::RouteArgs;
 use load_suite::units;
 
 use crate::expect::StatusRange;
@@ -23,12 +23,9 @@ pub struct ApiArgs {
     /// Method [default: GET, or POST with a body].
     #[arg(short = 'X', long, value_name = "METHOD", help_heading = "HTTP")]
     pub method: Option<String>,
-    /// Body of the request; {{...}} works as in --url.
-    #[arg(long, value_name = "TEXT", help_heading = "HTTP")]
-    pub body: Option<String>,
-    /// Body of the request, from a file; a text may hold {{...}}.
-    #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = "HTTP")]
-    pub body_file: Option<PathBuf>,
+    /// What is sent in the body.
+    #[command(flatten)]
+    pub content: ContentArgs,
     /// Statuses of a good answer, as 200,201 or 200-299 or 2xx [default: 200-399].
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "HTTP")]
     pub expect_status: Vec<StatusRange>,
@@ -38,6 +35,12 @@ pub struct ApiArgs {
     /// Largest body of an answer, in bytes; a larger one is a fault [default: 1 GiB].
     #[arg(long, value_name = "BYTES", value_parser = units::count, help_heading = "HTTP")]
     pub max_body: Option<u64>,
+    /// Make a new connection for every call, and say so to the server (Connection: close).
+    #[arg(long, help_heading = "Connections")]
+    pub disable_keepalive: bool,
+    /// Which way connections take.
+    #[command(flatten)]
+    pub route: RouteArgs,
     /// Headers and who is asking; {{...}} works in headers as in --url.
     #[command(flatten)]
     pub headers: HeaderArgs,

@@ -2,11 +2,13 @@
 
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
-use load_net::args::{read, wrong};
+use load_net::args::wrong;
 use load_net::connection::{Connection, Tls};
+use load_net::http::content::{Content, ContentArgs};
 use load_net::http::{self, Exchanged, Parts, Request};
 use load_net::reach::Target;
 use load_net::redact::{self, Collector};
+use load_net::route::RouteArgs;
 use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_suite::template::{Names, Template};
@@ -25,8 +27,11 @@ pub struct Api {
     method: String,
     /// All headers but `Content-Length`.
     headers: Vec<(String, String)>,
-    body: Option<Vec<u8>>,
+    content: Option<Content>,
+    /// What it was made from.
+    flags: ContentArgs,
     tls: Option<Tls>,
+    route: RouteArgs,
     /// Whether certificates are verified, for the record.
     verified: Option<&'static str>,
     max_body: u64,
@@ -63,14 +68,20 @@ impl Protocol for Api {
         })?;
         Template::parse(text).map_err(|error| wrong("--url", error))?;
         let url = Url::parse(text, Schemes::HTTP).map_err(|error| wrong("--url", error))?;
-        let body = body(&args)?;
-        let method = method(&args, body.is_some())?;
-        let headers = args.headers.headers(&url, AGENT)?;
+        let content = args.content.content()?;
+        let method = method(&args, content.is_some())?;
+        let mut headers = args.headers.headers(&url, AGENT)?;
+        if args.disable_keepalive {
+            close_each(&mut headers)?;
+        }
+        if let Some(content) = &content {
+            content.announce(&mut headers);
+        }
         let parts = Parts {
             method: &method,
             target: &url.target,
             headers: &headers,
-            body: body.as_deref().map(http::Body::Bytes),
+            body: content.as_ref().map(|content| http::Body::Bytes(&content.bytes)),
         };
         let request = Request::new(&parts, &Names::none()).map_err(|error| wrong("request", error))?;
         let text = args.expect_text.as_deref().and_then(Needle::new);
@@ -81,7 +92,8 @@ impl Protocol for Api {
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let script = Script::call(Step { request, expect });
         let (verified, max_body) = (args.tls.describe(&url), args.max_body.unwrap_or(MAX_BODY));
-        Ok(Self { url, method, headers, body, tls, verified, max_body, script })
+        let (route, flags) = (args.route, args.content);
+        Ok(Self { url, method, headers, content, flags, tls, route, verified, max_body, script })
     }
 
     fn label(&self) -> String {
@@ -95,10 +107,11 @@ impl Protocol for Api {
             "url": self.label(),
             "method": self.method,
             "headers": self.headers.iter().map(shown).collect::<Vec<_>>(),
-            "body_bytes": self.body.as_ref().map(Vec::len),
+            "body_bytes": self.content.as_ref().map(|content| content.bytes.len()),
             "expect_status": expect.statuses.to_string(),
             "expect_text": expect.text.as_ref().map(Needle::text),
             "tls": self.verified,
+            "route": self.route.describe(),
             "max_body": self.max_body,
         })
     }
@@ -109,7 +122,10 @@ impl Protocol for Api {
             all.add_header(name, value);
         }
         all.add_url(&self.url);
-        all.add_body(self.body.as_deref().unwrap_or_default());
+        if let Some(content) = &self.content {
+            all.add_body(&content.bytes);
+        }
+        self.flags.add_secrets(&mut all);
         all.into_values()
     }
 
@@ -122,7 +138,7 @@ impl Protocol for Api {
     }
 
     async fn prepare(&self, _control: &mut Control) -> Result<Target, PrepareError> {
-        Target::find(&self.url, self.tls.clone()).await
+        Target::find_by(&self.route, &self.url, self.tls.clone()).await
     }
 
     async fn connect(
@@ -131,7 +147,7 @@ impl Protocol for Api {
         link: LinkId,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
-        target.connect(link, self.tls.as_ref(), probe).await
+        target.connect_by(&self.route, link, self.tls.as_ref(), probe).await
     }
 
     async fn open(&self, link: Connection, _vu: &Vu) -> Result<Session, Fault> {
@@ -202,12 +218,16 @@ fn lacking(expect: &Expect, probe: &mut Probe<'_>) -> Fault {
     Fault::answered(FaultKind::Wrong, 0)
 }
 
-fn body(args: &ApiArgs) -> Result<Option<Vec<u8>>, UsageError> {
-    match (&args.body, &args.body_file) {
-        (Some(text), _) => Ok(Some(text.clone().into_bytes())),
-        (None, Some(file)) => read("--body-file", file).map(Some),
-        (None, None) => Ok(None),
+/// Asks the server to close the connection after each answer.
+fn close_each(headers: &mut Vec<(String, String)>) -> Result<(), UsageError> {
+    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
+        return Err(wrong(
+            "--disable-keepalive",
+            "it sends Connection: close; leave out --header Connection",
+        ));
     }
+    headers.push(("Connection".into(), "close".into()));
+    Ok(())
 }
 
 fn method(args: &ApiArgs, has_body: bool) -> Result<String, UsageError> {

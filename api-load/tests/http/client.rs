@@ -97,8 +97,13 @@ impl Client {
 
     /// Connects; the fault and its note otherwise.
     pub(crate) async fn on(api: Api, target: Target) -> Result<Self, (Fault, String)> {
+        Self::by(api, target, link(0)).await
+    }
+
+    /// Connects as this link.
+    pub(crate) async fn by(api: Api, target: Target, link: LinkId) -> Result<Self, (Fault, String)> {
         let (vu, mut note) = (Vu::new(5), String::new());
-        let connected = api.connect(&target, link(0), &mut Probe::for_test(&NoRecord, &mut note)).await;
+        let connected = api.connect(&target, link, &mut Probe::for_test(&NoRecord, &mut note)).await;
         let session = match connected {
             Ok(link) => api.open(link, &vu).await.unwrap(),
             Err(fault) => return Err((fault, note)),

@@ -3,9 +3,12 @@
 
 mod answers;
 mod client;
+mod contents;
 mod faults;
+mod handshakes;
 mod idle;
 mod plan;
 mod prepare;
 mod raw;
+mod routes;
 mod tls;

@@ -134,9 +134,10 @@ fn sessions_are_resumed() {
             Client::new(&["--url", &secure.url("localhost", "/"), "--cacert", &secure.ca()]).await;
         // The tickets come with the first answer.
         client.call().await.unwrap();
+        let ca = ca(secure.dir.path());
+        let settings = load_net::tls::Settings { cacert: Some(&ca), ..Default::default() };
         let tls = load_net::connection::Tls {
-            config: load_net::tls::client_config(Some(&ca(secure.dir.path())), false, &[b"http/1.1"])
-                .unwrap(),
+            config: load_net::tls::client_config(&settings, &[b"http/1.1"]).unwrap(),
             name: "localhost".try_into().unwrap(),
         };
         let address = secure.server.https_addr().unwrap();

@@ -9,7 +9,7 @@ use load_core::error::UsageError;
 use rustls::pki_types::ServerName;
 
 use crate::connection::Tls;
-use crate::tls;
+use crate::tls::{self, Settings};
 use crate::url::Url;
 
 /// Who is asking. No `Debug`: it is a secret.
@@ -35,6 +35,18 @@ pub struct HeaderArgs {
     /// Who is asking.
     #[command(flatten)]
     pub token: TokenArgs,
+    /// User of Basic authorisation, with --password-file; wins over the one in the URL and over a token.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "password_file",
+        conflicts_with = "token_file",
+        help_heading = "Target"
+    )]
+    pub basic_user: Option<String>,
+    /// Password of --basic-user, from a file.
+    #[arg(long, value_name = "FILE", requires = "basic_user", help_heading = "Target")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// Whom to trust.
@@ -46,6 +58,15 @@ pub struct TlsArgs {
     /// Do not verify the server's certificate.
     #[arg(long, help_heading = "Target")]
     pub insecure: bool,
+    /// Certificate of the client, PEM, its chain behind it.
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    pub cert: Option<PathBuf>,
+    /// Key of --cert, PEM, not encrypted [default: in the file of --cert].
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Target")]
+    pub key: Option<PathBuf>,
+    /// Make a full TLS handshake for every connection; without it sessions are resumed.
+    #[arg(long, help_heading = "Target")]
+    pub no_tls_resumption: bool,
 }
 
 impl TokenArgs {
@@ -75,13 +96,8 @@ impl HeaderArgs {
         let given = self.headers.iter().map(|line| header(line)).collect::<Result<Vec<_>, _>>()?;
         let agent = self.user_agent.clone().unwrap_or_else(|| agent.to_owned());
         let mut ours = vec![("Host", url.authority.clone()), ("User-Agent", agent)];
-        if let Some(token) = self.token.bearer()? {
-            ours.push(("Authorization", format!("Bearer {token}")));
-        } else if let Some((user, password)) = url.credentials() {
-            ours.push((
-                "Authorization",
-                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))),
-            ));
+        if let Some(value) = self.authorization(url)? {
+            ours.push(("Authorization", value));
         }
         let mut all = Vec::new();
         for (name, value) in ours {
@@ -92,6 +108,36 @@ impl HeaderArgs {
         all.extend(given);
         Ok(all)
     }
+
+    fn authorization(&self, url: &Url) -> Result<Option<String>, UsageError> {
+        if let Some(login) = self.login()? {
+            return Ok(Some(login));
+        }
+        if let Some(token) = self.token.bearer()? {
+            return Ok(Some(format!("Bearer {token}")));
+        }
+        Ok(url.credentials().map(|(user, password)| basic(&user, &password)))
+    }
+
+    /// `--basic-user` with its password.
+    fn login(&self) -> Result<Option<String>, UsageError> {
+        let Some((user, file)) = self.basic_user.as_ref().zip(self.password_file.as_ref()) else {
+            return Ok(None);
+        };
+        if user.contains(':') {
+            return Err(wrong("--basic-user", "a name with a colon cannot be told from its password"));
+        }
+        let text = String::from_utf8(read("--password-file", file)?).unwrap_or_default();
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(wrong(&format!("--password-file {}", file.display()), "expected a password as text")),
+            password => Ok(Some(basic(user, password))),
+        }
+    }
+}
+
+/// RFC 7617.
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
 impl TlsArgs {
@@ -107,8 +153,19 @@ impl TlsArgs {
             Some(ip) => ServerName::from(ip),
             None => ServerName::try_from(url.host.clone()).map_err(|error| wrong("--url", error))?,
         };
-        let config = tls::client_config(self.cacert.as_deref(), self.insecure, protocols)?;
+        let config = tls::client_config(&self.settings(), protocols)?;
         Ok(Some(Tls { config, name }))
+    }
+
+    /// What they say about the handshake.
+    pub fn settings(&self) -> Settings<'_> {
+        let key = self.key.as_deref().or(self.cert.as_deref());
+        Settings {
+            cacert: self.cacert.as_deref(),
+            insecure: self.insecure,
+            identity: self.cert.as_deref().zip(key),
+            always_full: self.no_tls_resumption,
+        }
     }
 
     /// For the record: whether certificates are verified.

@@ -1,7 +1,8 @@
 //! How do bytes pass? One connection, plain or over TLS.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -22,20 +23,66 @@ pub struct Tls {
     pub name: ServerName<'static>,
 }
 
+/// What bytes pass through below TLS.
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
 /// A connection to the target.
 pub enum Connection {
-    /// TCP.
-    Plain(TcpStream),
-    /// TLS over TCP. Boxed, so that plain sessions stay small.
-    Tls(Box<TlsStream<TcpStream>>),
+    /// As it is.
+    Plain(Socket),
+    /// Over TLS. Boxed, so that plain sessions stay small.
+    Tls(Box<TlsStream<Socket>>),
 }
 
 /// Where an attempt to connect ended.
 pub enum NoConnection {
-    /// Before the TCP connection was there.
+    /// Before the connection below TLS was there.
     Tcp(io::Error),
     /// In the TLS handshake.
     Tls(io::Error),
+}
+
+impl Socket {
+    /// Connects to `address`, from `local` where that is given, without a limit of time.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn tcp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Self> {
+        let tcp = match local {
+            None => TcpStream::connect(address).await?,
+            Some(local) => {
+                let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+                late_port(&socket);
+                socket.bind((local, 0).into())?;
+                socket.connect(address).await?
+            }
+        };
+        // The small request after a small request must not wait for an acknowledgement.
+        tcp.set_nodelay(true)?;
+        // Some congestion controls, BBR for one, pace: they hold bytes back in the kernel, where nobody sees it. Reno is
+        // part of every Linux; a container may forbid the choice, and then the default serves too.
+        let _ = rustix::net::sockopt::set_tcp_congestion(&tcp, "reno");
+        Ok(Self::Tcp(tcp))
+    }
+
+    /// Connects to the Unix socket at `path`.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn unix(path: &Path) -> io::Result<Self> {
+        UnixStream::connect(path).await.map(Self::Unix)
+    }
+}
+
+/// The port is to be chosen by the kernel when it knows the other end: a port that is in use towards one address is free
+/// towards another. Without the option a port is chosen at once, and one address has 28,000 connections in all.
+pub(crate) fn late_port(socket: &impl std::os::fd::AsFd) {
+    let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true);
 }
 
 impl Connection {
@@ -44,16 +91,18 @@ impl Connection {
     /// # Errors
     /// The layer that failed, and why.
     pub async fn open(address: SocketAddr, tls: Option<&Tls>) -> Result<Self, NoConnection> {
-        let tcp = TcpStream::connect(address).await.map_err(NoConnection::Tcp)?;
-        // The small request after a small request must not wait for an acknowledgement.
-        tcp.set_nodelay(true).map_err(NoConnection::Tcp)?;
-        // Some congestion controls, BBR for one, pace: they hold bytes back in the kernel, where nobody sees it. Reno is
-        // part of every Linux; a container may forbid the choice, and then the default serves too.
-        let _ = rustix::net::sockopt::set_tcp_congestion(&tcp, "reno");
-        let Some(tls) = tls else { return Ok(Self::Plain(tcp)) };
+        let socket = Socket::tcp(address, None).await.map_err(NoConnection::Tcp)?;
+        Self::over(socket, tls).await.map_err(NoConnection::Tls)
+    }
+
+    /// A connection over `socket`, behind the TLS handshake where that is asked for.
+    ///
+    /// # Errors
+    /// Why the handshake failed.
+    pub async fn over(socket: Socket, tls: Option<&Tls>) -> io::Result<Self> {
+        let Some(tls) = tls else { return Ok(Self::Plain(socket)) };
         let connector = TlsConnector::from(Arc::clone(&tls.config));
-        let stream = connector.connect(tls.name.clone(), tcp).await.map_err(NoConnection::Tls)?;
-        Ok(Self::Tls(Box::new(stream)))
+        Ok(Self::Tls(Box::new(connector.connect(tls.name.clone(), socket).await?)))
     }
 
     /// Reads what there is into `buffer`; 0 is the end. Nothing is lost when the future that polls is dropped.
@@ -118,6 +167,45 @@ impl AsyncWrite for Connection {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

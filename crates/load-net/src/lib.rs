@@ -4,6 +4,7 @@
 //! |---|---|
 //! | What does a URL say? | [`url`] |
 //! | Which flags do all of them have? | [`args`] |
+//! | Which way do connections take? | [`route`], [`local`] |
 //! | Is the target there? | [`reach`] |
 //! | Whom is trusted? | [`tls`] |
 //! | How do bytes pass? | [`connection`] |
@@ -13,7 +14,9 @@
 pub mod args;
 pub mod connection;
 pub mod http;
+pub mod local;
 pub mod reach;
 pub mod redact;
+pub mod route;
 pub mod tls;
 pub mod url;

@@ -3,8 +3,11 @@
 //! Blocking and on threads of its own, so that a resolver that hangs cannot outlast the limit. Nothing is sent but
 //! the TLS handshake.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,8 +17,11 @@ use load_core::protocol::{Fault, LinkId, Probe};
 use load_report::fault::FaultKind;
 use rustls::ClientConnection;
 use serde::{Deserialize, Serialize};
+use socket2::{Domain, Type};
 
-use crate::connection::{Connection, NoConnection, Tls};
+use crate::connection::{Connection, Socket, Tls, late_port};
+use crate::local::LocalIps;
+use crate::route::{RouteArgs, Way};
 use crate::tls;
 use crate::url::Url;
 
@@ -39,7 +45,16 @@ impl Target {
     /// # Errors
     /// No address does: why, in one line.
     pub async fn find(url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
-        Ok(Self { addresses: addresses(url.host.clone(), url.port, tls).await? })
+        Self::find_by(&RouteArgs::default(), url, tls).await
+    }
+
+    /// Like [`Target::find`], by this `route`. Behind a Unix socket there are no addresses.
+    ///
+    /// # Errors
+    /// No address accepts: why, in one line.
+    pub async fn find_by(route: &RouteArgs, url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
+        let (way, local) = (route.way(&url.host, url.port), route.local_ips.clone());
+        Ok(Self { addresses: addresses(way, local, tls).await? })
     }
 
     /// Opens `link`'s connection, without a limit of time.
@@ -52,31 +67,67 @@ impl Target {
         tls: Option<&Tls>,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
+        self.connect_by(&RouteArgs::default(), link, tls, probe).await
+    }
+
+    /// Like [`Target::connect`], by this `route`.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn connect_by(
+        &self,
+        route: &RouteArgs,
+        link: LinkId,
+        tls: Option<&Tls>,
+        probe: &mut Probe<'_>,
+    ) -> Result<Connection, Fault> {
+        if let Some(path) = &route.unix_socket {
+            let socket = Socket::unix(path).await;
+            return finish(socket, tls, path.display(), probe).await;
+        }
         let turn = link.index % (self.addresses.len() as u64).max(1);
         let Some(&address) = self.addresses.get(turn as usize) else {
             return Err(Fault::fatal(FaultKind::Dns));
         };
-        Connection::open(address, tls).await.map_err(|error| match error {
-            NoConnection::Tcp(error) => {
-                probe.note(format_args!("{address}: {error}"));
-                Fault::io(&error)
-            }
-            NoConnection::Tls(error) => {
-                probe.note(format_args!("{address}: {}", tls::explain(&error)));
-                Fault::fatal(FaultKind::Tls)
-            }
-        })
+        let local = route.local(link, self.addresses.len(), address);
+        finish(Socket::tcp(address, local).await, tls, address, probe).await
     }
 }
 
-/// The addresses of `host` that accept connections, and TLS where that is asked for.
+/// The connection over `socket`, which was opened to `place`.
+async fn finish(
+    socket: io::Result<Socket>,
+    tls: Option<&Tls>,
+    place: impl Display,
+    probe: &mut Probe<'_>,
+) -> Result<Connection, Fault> {
+    let socket = socket.map_err(|error| {
+        probe.note(format_args!("{place}: {error}"));
+        Fault::io(&error)
+    })?;
+    Connection::over(socket, tls).await.map_err(|error| {
+        probe.note(format_args!("{place}: {}", tls::explain(&error)));
+        Fault::fatal(FaultKind::Tls)
+    })
+}
+
+/// The addresses on this `way` that accept connections from the `local` ones, and TLS where that is asked for.
 ///
 /// # Errors
 /// None does: why, in one line.
-pub async fn addresses(host: String, port: u16, tls: Option<Tls>) -> Result<Vec<SocketAddr>, PrepareError> {
+async fn addresses(
+    way: Way,
+    local: Vec<LocalIps>,
+    tls: Option<Tls>,
+) -> Result<Vec<SocketAddr>, PrepareError> {
     let (sender, receiver) = mpsc::channel();
-    let place = place(&host, port);
-    thread::spawn(move || sender.send(reach(&host, port, tls.as_ref())));
+    let place = match &way {
+        Way::Unix(path) => path.display().to_string(),
+        Way::Addresses(all) => all.first().map(ToString::to_string).unwrap_or_default(),
+        Way::Name(host, port) => place(host, *port),
+    };
+    let asked = place.clone();
+    thread::spawn(move || sender.send(reach(way, &asked, &local, tls.as_ref())));
     let waited = tokio::task::spawn_blocking(move || receiver.recv_timeout(LIMIT)).await;
     match waited {
         Ok(Ok(result)) => result.map_err(PrepareError::new),
@@ -88,16 +139,25 @@ fn place(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-fn reach(host: &str, port: u16, tls: Option<&Tls>) -> Result<Vec<SocketAddr>, String> {
-    let resolved = (host, port).to_socket_addrs().map_err(|error| no_name(host, &error))?;
+fn reach(way: Way, place: &str, local: &[LocalIps], tls: Option<&Tls>) -> Result<Vec<SocketAddr>, String> {
+    let failed = |why| format!("cannot connect to {place}: {why}");
+    let resolved = match way {
+        Way::Unix(path) => return dial_unix(&path, tls).map(|()| Vec::new()).map_err(failed),
+        Way::Addresses(all) => all,
+        Way::Name(host, port) => match (host.as_str(), port).to_socket_addrs() {
+            Ok(all) => all.collect(),
+            Err(error) => return Err(no_name(&host, &error)),
+        },
+    };
     let mut found: Vec<SocketAddr> = Vec::new();
-    for address in resolved.take(MOST_ADDRESSES) {
+    for address in resolved.into_iter().take(MOST_ADDRESSES) {
         if !found.contains(&address) {
             found.push(address);
         }
     }
     let tries: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = found.iter().map(|&address| scope.spawn(move || dial(address, tls))).collect();
+        let dial = |address| scope.spawn(move || dial(address, local, tls));
+        let threads: Vec<_> = found.iter().copied().map(dial).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err("internal error".into())))
@@ -106,8 +166,8 @@ fn reach(host: &str, port: u16, tls: Option<&Tls>) -> Result<Vec<SocketAddr>, St
     let good: Vec<_> =
         found.iter().zip(&tries).filter(|(_, tried)| tried.is_ok()).map(|(at, _)| *at).collect();
     match tries.into_iter().find_map(Result::err) {
-        Some(why) if good.is_empty() => Err(format!("cannot connect to {}: {why}", place(host, port))),
-        None if good.is_empty() => Err(format!("cannot resolve {host}: it has no address; check the name")),
+        Some(why) if good.is_empty() => Err(failed(why)),
+        None if good.is_empty() => Err(failed("the name has no address; check it".into())),
         _ => Ok(good),
     }
 }
@@ -118,21 +178,55 @@ fn no_name(host: &str, error: &io::Error) -> String {
     format!("cannot resolve {host}: {why}; check the name in --url")
 }
 
-fn dial(address: SocketAddr, tls: Option<&Tls>) -> Result<(), String> {
-    let mut tcp = TcpStream::connect_timeout(&address, STEP).map_err(|error| refusal(&error))?;
-    let Some(tls) = tls else { return Ok(()) };
-    let handshake = |tcp: &mut TcpStream| -> io::Result<()> {
+/// One connection to `address`, from the first of the `local` ones that fits, with a handshake over it.
+fn dial(address: SocketAddr, local: &[LocalIps], tls: Option<&Tls>) -> Result<(), String> {
+    let tcp = connect(address, local)?;
+    let patience = |tcp: &TcpStream| {
         tcp.set_read_timeout(Some(STEP))?;
-        tcp.set_write_timeout(Some(STEP))?;
+        tcp.set_write_timeout(Some(STEP))
+    };
+    patience(&tcp).map_err(|error| error.to_string())?;
+    handshake(tcp, tls)
+}
+
+fn dial_unix(path: &Path, tls: Option<&Tls>) -> Result<(), String> {
+    let stream = UnixStream::connect(path).map_err(|error| refusal(&error))?;
+    let patience = |stream: &UnixStream| {
+        stream.set_read_timeout(Some(STEP))?;
+        stream.set_write_timeout(Some(STEP))
+    };
+    patience(&stream).map_err(|error| error.to_string())?;
+    handshake(stream, tls)
+}
+
+fn connect(address: SocketAddr, local: &[LocalIps]) -> Result<TcpStream, String> {
+    if local.is_empty() {
+        return TcpStream::connect_timeout(&address, STEP).map_err(|error| refusal(&error));
+    }
+    let Some(from) = LocalIps::pick(local, address.ip(), 0) else {
+        return Err(format!("none of --local-ips is of the same family as {}", address.ip()));
+    };
+    let domain = if address.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+    let socket = socket2::Socket::new(domain, Type::STREAM, None).map_err(|error| error.to_string())?;
+    late_port(&socket);
+    let bind = socket.bind(&SocketAddr::new(from, 0).into());
+    bind.map_err(|error| format!("--local-ips: {from} cannot be used on this machine: {error}"))?;
+    socket.connect_timeout(&address.into(), STEP).map_err(|error| refusal(&error))?;
+    Ok(socket.into())
+}
+
+fn handshake(mut stream: impl io::Read + io::Write, tls: Option<&Tls>) -> Result<(), String> {
+    let Some(tls) = tls else { return Ok(()) };
+    let mut shake = || -> io::Result<()> {
         let session = ClientConnection::new(tls.config.clone(), tls.name.clone());
         let mut session = session.map_err(io::Error::other)?;
         while session.is_handshaking() {
-            session.complete_io(tcp)?;
+            session.complete_io(&mut stream)?;
         }
         session.send_close_notify();
-        session.complete_io(tcp).map(|_| ())
+        session.complete_io(&mut stream).map(|_| ())
     };
-    handshake(&mut tcp).map_err(|error| tls::explain(&error))
+    shake().map_err(|error| tls::explain(&error))
 }
 
 fn refusal(error: &io::Error) -> String {

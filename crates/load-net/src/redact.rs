@@ -85,8 +85,20 @@ impl Collector {
         self.add(value);
         if name.eq_ignore_ascii_case("cookie") {
             value.split(';').filter_map(|pair| pair.split_once('=')).for_each(|(_, value)| self.add(value));
-        } else if let Some((_scheme, credentials)) = value.trim().split_once(' ') {
+        } else if let Some((scheme, credentials)) = value.trim().split_once(' ') {
             self.add(credentials);
+            if scheme.eq_ignore_ascii_case("basic") {
+                self.add_basic(credentials);
+            }
+        }
+    }
+
+    /// User and password from the value of Basic authorisation.
+    fn add_basic(&mut self, encoded: &str) {
+        let decoded =
+            BASE64_STANDARD.decode(encoded.trim()).ok().and_then(|text| String::from_utf8(text).ok());
+        if let Some((user, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) {
+            self.add_credentials(user, password);
         }
     }
 
@@ -106,9 +118,14 @@ impl Collector {
     /// Values of secret-looking parameters, in `a=1&b=2` form.
     pub fn add_pairs(&mut self, query: &str) {
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            if holds_secret(name, value) {
-                self.add(value);
-            }
+            self.add_pair(name, value);
+        }
+    }
+
+    /// The `value` of a parameter or field, if its `name` looks like a secret's.
+    pub fn add_pair(&mut self, name: &str, value: &str) {
+        if holds_secret(name, value) {
+            self.add(value);
         }
     }
 
@@ -184,6 +201,7 @@ mod tests {
         all.add_pairs("q=public&token=p%40ram");
         all.add_body(br#"{"user": "public", "login": {"password": "hunter2"}}"#);
         all.add_credentials("bob", "pw-of-bob");
+        all.add_header("Authorization", "Basic YW5uOnB3LW9mLWFubg==");
         let all = all.into_values();
         for secret in [
             "a/b+c",
@@ -195,6 +213,7 @@ mod tests {
             "aHVudGVyMg==",
             "pw-of-bob",
             "Ym9iOnB3LW9mLWJvYg==",
+            "pw-of-ann",
         ] {
             assert!(all.iter().any(|value| value == secret), "{secret}: {all:?}");
         }

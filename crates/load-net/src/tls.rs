@@ -5,34 +5,82 @@ use std::path::Path;
 use std::sync::Arc;
 
 use load_core::error::UsageError;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+/// What a client brings to the handshake.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'a> {
+    /// A PEM file with more certificates to trust.
+    pub cacert: Option<&'a Path>,
+    /// Any certificate is good.
+    pub insecure: bool,
+    /// PEM files with the client's own certificate, its chain behind it, and its key.
+    pub identity: Option<(&'a Path, &'a Path)>,
+    /// No session is taken up again: every handshake is a full one.
+    pub always_full: bool,
+}
 
 /// The configuration of all connections of a process; sessions are resumed. `protocols` are offered by ALPN
 /// (RFC 7301).
 ///
 /// # Errors
-/// A certificate file that is not one.
-pub fn client_config(
-    cacert: Option<&Path>,
-    insecure: bool,
-    protocols: &[&[u8]],
-) -> Result<Arc<ClientConfig>, UsageError> {
+/// A certificate or key file that is not one.
+pub fn client_config(settings: &Settings<'_>, protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, UsageError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| UsageError::new(format!("TLS: {error}")))?;
-    let mut config = if insecure {
-        let anyone = Arc::new(Anyone(provider));
-        builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth()
+    let builder = if settings.insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
     } else {
-        builder.with_root_certificates(roots(cacert)?).with_no_client_auth()
+        builder.with_root_certificates(roots(settings.cacert)?)
+    };
+    let mut config = match settings.identity {
+        None => builder.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = certificates("--cert", cert)?;
+            let wrong = |why: rustls::pki_types::pem::Error| {
+                UsageError::new(format!("--key {}: {}", key.display(), key_trouble(&why)))
+            };
+            let private = PrivateKeyDer::from_pem_file(key).map_err(wrong)?;
+            builder.with_client_auth_cert(chain, private).map_err(|error| {
+                UsageError::new(format!("--cert {} with --key {}: {error}", cert.display(), key.display()))
+            })?
+        }
     };
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    if settings.always_full {
+        config.resumption = Resumption::disabled();
+    }
     Ok(Arc::new(config))
+}
+
+/// Never with what is in the file.
+fn key_trouble(why: &rustls::pki_types::pem::Error) -> String {
+    match why {
+        rustls::pki_types::pem::Error::Io(error) => error.to_string(),
+        rustls::pki_types::pem::Error::NoItemsFound => {
+            "no private key in it; expected PEM, not encrypted".into()
+        }
+        _ => "not PEM; expected a private key, not encrypted".into(),
+    }
+}
+
+/// The certificates in `file`, which `flag` names; at least one.
+fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, UsageError> {
+    let wrong = |why: String| UsageError::new(format!("{flag} {}: {why}", file.display()));
+    let all = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(error.to_string()))?;
+    if all.is_empty() {
+        return Err(wrong("no certificate in it; expected PEM".into()));
+    }
+    Ok(all)
 }
 
 /// Mozilla's certificates, those of this machine, and those in `cacert`.
@@ -42,15 +90,9 @@ fn roots(cacert: Option<&Path>) -> Result<RootCertStore, UsageError> {
     // A machine without a store of its own is in order.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = cacert {
-        let wrong = |why: String| UsageError::new(format!("--cacert {}: {why}", file.display()));
-        let certificates = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
-        let before = roots.len();
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-        }
-        if roots.len() == before {
-            return Err(wrong("no certificate in it; expected PEM".into()));
+        for certificate in certificates("--cacert", file)? {
+            let wrong = |error| UsageError::new(format!("--cacert {}: {error}", file.display()));
+            roots.add(certificate).map_err(wrong)?;
         }
     }
     Ok(roots)

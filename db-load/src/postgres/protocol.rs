@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::wrong;
-use load_net::tls::client_config;
+use load_net::tls::{Settings, client_config};
 use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
 use tokio_postgres::config::{Host, SslMode};
@@ -58,7 +58,7 @@ impl Postgres {
         }
         // Without TLS there is nobody to trust.
         let nobody = args.tls.insecure || config.get_ssl_mode() == SslMode::Disable;
-        let tls = client_config(args.tls.cacert.as_deref(), nobody, &[])?;
+        let tls = client_config(&Settings { insecure: nobody, ..args.tls.settings() }, &[])?;
         let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
         let secrets = target::secrets(&url, password.as_deref());
         Ok((config, MakeRustlsConnect::new((*tls).clone()), secrets))

@@ -2,12 +2,13 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What is sent? | [`request`] |
+//! | What is sent? | [`request`], [`content`] |
 //! | Where does an answer end? | [`codec`], [`chunks`] |
 //! | How does one call go? | [`session`] |
 
 pub mod chunks;
 pub mod codec;
+pub mod content;
 pub mod request;
 pub mod session;
 
