@@ -6,12 +6,13 @@ set -euo pipefail
 # What each crate may depend on inside the workspace.
 allowed() { # crate
   case $1 in
-    load-report | load-suite | load-wire) ;;
+    load-report | load-suite | load-wire | load-import) ;;
     load-core | aggregate) echo load-report load-suite ;;
     target-server) echo load-wire ;;
     tool-tests) echo load-report ;;
     load-net) echo load-core load-report load-suite ;;
-    api-load | ws-load | db-load) echo load-core load-net load-report load-suite ;;
+    api-load) echo load-core load-import load-net load-report load-suite ;;
+    ws-load | db-load) echo load-core load-net load-report load-suite ;;
     dwcp-load | grpc-load) echo load-core load-net load-report load-suite load-wire ;;
     *) return 1 ;;
   esac
@@ -20,7 +21,7 @@ allowed() { # crate
 # Whose tests may start the target server besides.
 is_for_tests() { # kinds of dependencies, from, to
   case "$1 $2 $3" in
-    'dev '*-load' target-server' | 'dev '*-load' tool-tests' | 'dev load-core target-server' | 'dev aggregate target-server') ;;
+    'dev '*-load' target-server' | 'dev '*-load' tool-tests' | 'dev load-core target-server' | 'dev aggregate target-server' | 'dev load-import load-suite') ;;
     *) return 1 ;;
   esac
 }
@@ -28,7 +29,7 @@ is_for_tests() { # kinds of dependencies, from, to
 # Crates from outside that must not be reached, not even through others.
 banned() { # crate
   case $1 in
-    load-report | load-suite | load-wire) echo clap mio tokio ;; # pure: no command line, no runtime
+    load-report | load-suite | load-wire | load-import) echo clap mio tokio ;; # pure: no command line, no runtime
     aggregate) echo mio tokio ;;                                 # reads files, needs no network
   esac
 }
@@ -106,7 +107,7 @@ write_crate() { # folder, dependencies by path
 write_workspace() {
   local crate below
   printf '[workspace]\nresolver = "3"\nmembers = ["*"]\n' >Cargo.toml
-  for crate in load-{report,suite,wire,core,net} tool-tests aggregate target-server {api,ws,dwcp,db,grpc}-load; do
+  for crate in load-{report,suite,wire,import,core,net} tool-tests aggregate target-server {api,ws,dwcp,db,grpc}-load; do
     read -ra below <<<"$(allowed "$crate")"
     write_crate "$crate" "${below[@]/#/../}"
   done

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use api_load::{ABOUT, Api, IMPORT};
+use load_core::{Tool, main_with};
+
 fn main() -> ExitCode {
-    load_core::main::<api_load::Api>(api_load::ABOUT)
+    main_with::<Api>(ABOUT, &[Tool::other(IMPORT, api_load::import::main)])
 }

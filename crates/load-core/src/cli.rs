@@ -37,6 +37,20 @@ pub fn main<P: Protocol>(about: About) -> ExitCode {
     })
 }
 
+/// The whole program of a tool with one protocol and something besides: a first word that names one of `words` chooses it,
+/// every other command line runs `P`.
+pub fn main_with<P: Protocol>(about: About, words: &[Tool]) -> ExitCode {
+    guarded(|mut argv| {
+        if let Some(setup) = child::setup(&argv) {
+            return in_child::<P>(about, setup);
+        }
+        let chosen = argv.get(1).and_then(|word| words.iter().find(|tool| word == tool.name()));
+        let Some(tool) = chosen else { return at_terminal::<P>(about, &argv) };
+        argv.splice(..2, [tool.about.name.to_owned()]);
+        (tool.at_terminal)(tool.about, &argv)
+    })
+}
+
 /// One subcommand of a tool that has several.
 pub struct Tool {
     about: About,

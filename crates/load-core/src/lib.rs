@@ -1,6 +1,7 @@
 //! The engine of the load generators: when to send, what to record, when to stop.
 //!
-//! A tool implements [`protocol::Protocol`] and calls [`main`], or [`tools`] when it has several; everything else is the same for all.
+//! A tool implements [`protocol::Protocol`] and calls [`main`], [`main_with`] when it does something besides, or [`tools`]
+//! when it has several protocols; everything else is the same for all.
 
 mod child;
 mod clean;
@@ -21,4 +22,4 @@ mod script;
 pub mod secret;
 mod usage;
 
-pub use cli::{About, Tool, main, tools};
+pub use cli::{About, Tool, main, main_with, tools};
