@@ -7,7 +7,7 @@ use crate::ImportError;
 use crate::host;
 use crate::model::{Body, Content, Part, Step, Suite, Task, is_token};
 use crate::names::Given;
-use crate::recorded::Words;
+use crate::recorded::{Captured, Words};
 use crate::secret::Secrets;
 use crate::text;
 
@@ -81,7 +81,7 @@ pub(crate) fn read(text: &str) -> Result<Suite, ImportError> {
 fn tasks(calls: &[&Call], commands: &[Asked], secrets: &mut Secrets) -> Result<Vec<Task>, ImportError> {
     let (mut given, mut tasks) = (Given::default(), Vec::new());
     for call in calls {
-        let mut words = Words { secrets: &mut *secrets, captured: Vec::new() };
+        let mut words = Words { secrets: &mut *secrets, captured: &Captured::new(), at: 0 };
         let step = step(call, &commands[call.asked], &mut words)
             .map_err(|message| ImportError::new(format!("line {}", call.line), message))?;
         let name = given.unique(text::split_query(&step.request).0, " ");

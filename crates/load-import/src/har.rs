@@ -57,6 +57,7 @@ pub(crate) fn read(text: &str, with_assets: bool) -> Result<Suite, ImportError> 
     notes.push("Cookies and headers of the browser were left out.".to_owned());
     let environments = vec![("default".to_owned(), host.to_owned())];
     let kept: Vec<_> = all.iter().filter(|entry| entry.host == host).collect();
+    // In the order of their answers.
     let links = links::find(&kept);
     let mut secrets = Secrets::default();
     // The first time tells what is secret, and where else it stands.
@@ -69,14 +70,15 @@ pub(crate) fn read(text: &str, with_assets: bool) -> Result<Suite, ImportError> 
 }
 
 fn steps(entries: &[&Entry<'_>], links: &[Link], secrets: &mut Secrets) -> Vec<Step> {
+    let captured = links.iter().map(|link| (link.value.clone(), (link.from, link.name.clone()))).collect();
+    let mut links = links.iter().peekable();
     let mut steps = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
-        let known = links.iter().filter(|link| link.from < at);
-        let captured = known.map(|link| (link.value.clone(), link.name.clone())).collect();
-        let mut words = Words { secrets: &mut *secrets, captured };
+        let mut words = Words { secrets: &mut *secrets, captured: &captured, at };
         let mut step = entry.step(&mut words);
-        let made = links.iter().filter(|link| link.from == at);
-        step.captures = made.map(|link| (link.name.clone(), link.path.clone())).collect();
+        while let Some(link) = links.next_if(|link| link.from == at) {
+            step.captures.push((link.name.clone(), link.path.clone()));
+        }
         step.think = entries.get(at + 1).and_then(|next| pause(entry, next));
         steps.push(step);
     }

@@ -34,14 +34,8 @@ const WRITE: &str = "write";
 /// Reads a description.
 pub(crate) fn read(text: &str) -> Result<Suite, ImportError> {
     let document = Document::parse(text)?;
-    let servers = server::read(&document);
-    let mut suite = Suite {
-        origin: origin(&document),
-        notes: servers.notes,
-        environments: servers.environments,
-        think: Some("1s"),
-        ..Suite::default()
-    };
+    let mut suite = Suite { origin: origin(&document), think: Some("1s"), ..Suite::default() };
+    suite.environments = server::read(&document, &mut suite.notes);
     let (mut names, mut secrets) = (Given::default(), Secrets::default());
     let mut writes = Vec::new();
     for (path, item) in document.paths()? {
@@ -50,8 +44,7 @@ pub(crate) fn read(text: &str) -> Result<Suite, ImportError> {
         for (method, is_read) in METHODS {
             let Some(said) = item.get(method).filter(|said| said.is_object()) else { continue };
             let place = format!("{place}.{method}");
-            let operation =
-                Operation { document: &document, base: &servers.base, path, item, method, said, place };
+            let operation = Operation { document: &document, path, item, method, said, place };
             let mut task = operation.task(&mut secrets)?;
             task.name = names.unique(&task.name, " ");
             if !is_read {

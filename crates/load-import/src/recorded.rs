@@ -1,5 +1,7 @@
 //! How does a request that was sent become a step? What was captured or is secret is not written as it was.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::json::Json;
@@ -50,19 +52,24 @@ pub(crate) fn is_volatile(name: &str) -> bool {
 pub(crate) struct Words<'s> {
     /// What must not be written; it grows with what is found.
     pub(crate) secrets: &'s mut Secrets,
-    /// Values of earlier answers, and the variables that hold them.
-    pub(crate) captured: Vec<(String, String)>,
+    /// Values of answers.
+    pub(crate) captured: &'s Captured,
+    /// The place of the call among the others: what was answered before it is known.
+    pub(crate) at: usize,
 }
+
+/// Values of answers, with the place of the call that was answered and the variable that holds the value.
+pub(crate) type Captured = HashMap<String, (usize, String)>;
 
 impl Words<'_> {
     fn captured(&self, value: &str) -> Option<&str> {
-        self.captured.iter().find(|(known, _)| known == value).map(|(_, name)| name.as_str())
+        self.captured.get(value).filter(|(from, _)| *from < self.at).map(|(_, name)| name.as_str())
     }
 
     /// A value of that name as a template; none when it can be written as it is.
     fn hidden(&mut self, name: &str, value: &str) -> Option<String> {
-        if let Some(name) = self.captured(value) {
-            return Some(format!("{{{{{name}}}}}"));
+        if let Some(captured) = self.captured(value) {
+            return Some(format!("{{{{{captured}}}}}"));
         }
         let is_hidden = !value.is_empty() && is_secret(name);
         is_hidden

@@ -66,7 +66,9 @@ impl<'h> Entry<'h> {
             .map(|header| (word(header, "/name"), word(header, "/value")))
             .collect();
         let has = |wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        if method == "OPTIONS" && has("access-control-request-method") {
+        let is_preflight =
+            word(entry, "/_resourceType") == "preflight" || has("access-control-request-method");
+        if method == "OPTIONS" && is_preflight {
             return None;
         }
         let field = |field: &'h Value| Field {

@@ -16,8 +16,6 @@ use super::security;
 /// An operation, and where it stands.
 pub(super) struct Operation<'d> {
     pub(super) document: &'d Document,
-    /// What stands before the path.
-    pub(super) base: &'d str,
     pub(super) path: &'d str,
     /// What is said of the path.
     pub(super) item: &'d Value,
@@ -75,7 +73,7 @@ impl Operation<'_> {
 
     /// Path and query with their values.
     fn target(&self, parameters: &Parameters, notes: &mut Vec<String>) -> String {
-        let mut target = self.base.to_owned();
+        let mut target = String::new();
         let mut rest = self.path;
         if !rest.starts_with('/') {
             target.push('/');

@@ -1,4 +1,4 @@
-//! Where does the API run? Servers are environments; the path that they have in common begins each request.
+//! Where does the API run? Servers are environments.
 
 use serde_json::Value;
 
@@ -8,57 +8,35 @@ use crate::text;
 
 use super::document::Document;
 
-/// What a description says of its servers.
-pub(super) struct Servers {
-    /// Names and URLs, at least one.
-    pub(super) environments: Vec<(String, String)>,
-    /// What stands before each path; no `/` at its end.
-    pub(super) base: String,
-    pub(super) notes: Vec<String>,
-}
-
 /// Where a server is looked for that nobody names.
 const LOCAL: &str = "http://127.0.0.1:8080";
 
 /// A longer description of a server is no name.
 const LONGEST: usize = 24;
 
-pub(super) fn read(document: &Document) -> Servers {
+/// Names and URLs of environments, at least one; what a reader should know of them goes into `notes`.
+pub(super) fn read(document: &Document, notes: &mut Vec<String>) -> Vec<(String, String)> {
     let list = document.root.get("servers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let mut servers = Servers { environments: Vec::new(), base: String::new(), notes: Vec::new() };
-    let mut given = Given::default();
+    let (mut environments, mut given) = (Vec::new(), Given::default());
     for server in list {
         let url = url(server);
-        let (host, path) = host::split(&url).unwrap_or_else(|| (LOCAL.to_owned(), url.clone()));
-        if host == LOCAL && !url.starts_with(LOCAL) {
-            servers.notes.push(format!("The server {url} has no host; {LOCAL} is a guess, or say --url."));
-        }
-        let path = text::split_query(&path).0.trim_end_matches('/');
-        let base = if path.is_empty() {
-            String::new()
-        } else {
-            format!("/{}", text::target(path.trim_start_matches('/')))
-        };
-        if servers.environments.is_empty() {
-            servers.base = base;
-        } else if servers.base != base {
-            servers
-                .notes
-                .push(format!("The server {url} was left out: its paths begin with something else."));
-            continue;
-        }
+        let (host, path) = host::split(&url).unwrap_or_else(|| {
+            notes.push(format!("The server {url} has no host; {LOCAL} is a guess, or say --url."));
+            (LOCAL.to_owned(), format!("/{}", url.trim_start_matches('/')))
+        });
+        let path = text::target(text::split_query(&path).0.trim_end_matches('/'));
         let name = server.get("description").and_then(Value::as_str).map(names::variable).unwrap_or_default();
         let name = match name.to_ascii_lowercase() {
             name if name.is_empty() || name.len() > LONGEST || name == "value" => "default".to_owned(),
             name => name,
         };
-        servers.environments.push((given.unique(&name, "_"), host));
+        environments.push((given.unique(&name, "_"), format!("{host}{path}")));
     }
-    if servers.environments.is_empty() {
-        servers.notes.push(format!("No server is described; {LOCAL} is a guess, or say --url."));
-        servers.environments.push(("default".to_owned(), LOCAL.to_owned()));
+    if environments.is_empty() {
+        notes.push(format!("No server is described; {LOCAL} is a guess, or say --url."));
+        environments.push(("default".to_owned(), LOCAL.to_owned()));
     }
-    servers
+    environments
 }
 
 /// The URL of a server with the defaults of its variables.
