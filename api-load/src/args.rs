@@ -2,6 +2,7 @@
 
 use load_net::args::{HeaderArgs, TlsArgs};
 use load_net::http::content::ContentArgs;
+use load_net::http::redirect::RedirectArgs;
 use load_net::route::RouteArgs;
 use load_suite::units;
 
@@ -35,6 +36,15 @@ pub struct ApiArgs {
     /// Largest body of an answer, in bytes; a larger one is a fault [default: 1 GiB].
     #[arg(long, value_name = "BYTES", value_parser = units::count, help_heading = "HTTP")]
     pub max_body: Option<u64>,
+    /// Follow redirects.
+    #[command(flatten)]
+    pub redirects: RedirectArgs,
+    /// Keep cookies and send them, each user its own; they outlive connections.
+    #[arg(long, help_heading = "HTTP")]
+    pub cookies: bool,
+    /// Ask for compressed answers (gzip, deflate, br, zstd); a body that is looked at is decompressed for it.
+    #[arg(long, help_heading = "HTTP")]
+    pub compressed: bool,
     /// Make a new connection for every call, and say so to the server (Connection: close).
     #[arg(long, help_heading = "Connections")]
     pub disable_keepalive: bool,

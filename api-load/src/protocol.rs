@@ -1,14 +1,18 @@
 //! What does the engine get? The protocol of the trait: flags in, one compiled request, faults told apart.
 
+use std::sync::Arc;
+
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
 use load_net::args::wrong;
-use load_net::connection::{Connection, Tls};
+use load_net::connection::Tls;
 use load_net::http::content::{Content, ContentArgs};
-use load_net::http::{self, Exchanged, Parts, Request};
+use load_net::http::decode::OFFERED;
+use load_net::http::redirect::RedirectArgs;
+use load_net::http::{self, Agent, Exchanged, Manner, Parts, Request, Sink};
 use load_net::reach::Target;
 use load_net::redact::{self, Collector};
-use load_net::route::RouteArgs;
+use load_net::tls::client_config;
 use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_suite::template::{Names, Template};
@@ -31,10 +35,9 @@ pub struct Api {
     /// What it was made from.
     flags: ContentArgs,
     tls: Option<Tls>,
-    route: RouteArgs,
+    manner: Arc<Manner>,
     /// Whether certificates are verified, for the record.
     verified: Option<&'static str>,
-    max_body: u64,
     script: Script<Step>,
 }
 
@@ -49,7 +52,7 @@ pub struct Step {
 
 /// One lane's connection, and what looks at the answers on it.
 pub struct Session {
-    http: http::Session,
+    http: Agent,
     search: Search,
 }
 
@@ -59,7 +62,7 @@ impl Protocol for Api {
     type Args = ApiArgs;
     type Target = Target;
     type Step = Step;
-    type Link = Connection;
+    type Link = Agent;
     type Session = Session;
 
     fn new(args: ApiArgs) -> Result<Self, UsageError> {
@@ -77,6 +80,10 @@ impl Protocol for Api {
         if let Some(content) = &content {
             content.announce(&mut headers);
         }
+        let has_coding = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
+        if args.compressed && !has_coding {
+            headers.push(("Accept-Encoding".into(), OFFERED.into()));
+        }
         let parts = Parts {
             method: &method,
             target: &url.target,
@@ -91,9 +98,10 @@ impl Protocol for Api {
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let script = Script::call(Step { request, expect });
-        let (verified, max_body) = (args.tls.describe(&url), args.max_body.unwrap_or(MAX_BODY));
-        let (route, flags) = (args.route, args.content);
-        Ok(Self { url, method, headers, content, flags, tls, route, verified, max_body, script })
+        let verified = args.tls.describe(&url);
+        let manner = Arc::new(manner(&args, &url, tls.as_ref())?);
+        let flags = args.content;
+        Ok(Self { url, method, headers, content, flags, tls, manner, verified, script })
     }
 
     fn label(&self) -> String {
@@ -111,8 +119,11 @@ impl Protocol for Api {
             "expect_status": expect.statuses.to_string(),
             "expect_text": expect.text.as_ref().map(Needle::text),
             "tls": self.verified,
-            "route": self.route.describe(),
-            "max_body": self.max_body,
+            "route": self.manner.route.describe(),
+            "max_redirects": self.manner.max_redirects,
+            "cookies": self.manner.cookies,
+            "compressed": self.manner.compressed,
+            "max_body": self.manner.max_body,
         })
     }
 
@@ -138,20 +149,17 @@ impl Protocol for Api {
     }
 
     async fn prepare(&self, _control: &mut Control) -> Result<Target, PrepareError> {
-        Target::find_by(&self.route, &self.url, self.tls.clone()).await
+        let target = Target::find_by(&self.manner.route, &self.url, self.tls.clone()).await?;
+        target.with_others(self.manner.redirect_hosts.iter().map(|other| other.host.as_str())).await
     }
 
-    async fn connect(
-        &self,
-        target: &Target,
-        link: LinkId,
-        probe: &mut Probe<'_>,
-    ) -> Result<Connection, Fault> {
-        target.connect_by(&self.route, link, self.tls.as_ref(), probe).await
+    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Agent, Fault> {
+        let connection = target.connect_by(&self.manner.route, link, self.tls.as_ref(), probe).await?;
+        Ok(Agent::new(connection, link, target, &self.manner))
     }
 
-    async fn open(&self, link: Connection, _vu: &Vu) -> Result<Session, Fault> {
-        Ok(Session { http: http::Session::new(link, self.max_body), search: Search::default() })
+    async fn open(&self, link: Agent, _vu: &Vu) -> Result<Session, Fault> {
+        Ok(Session { http: link, search: Search::default() })
     }
 
     #[inline]
@@ -164,13 +172,8 @@ impl Protocol for Api {
     ) -> Result<Outcome, Fault> {
         let Session { http, search } = session;
         search.begin();
-        let needle = step.expect.text.as_ref();
-        let look = |piece: &[u8]| {
-            if let Some(needle) = needle {
-                search.feed(piece, needle);
-            }
-        };
-        let exchanged = http.exchange(&step.request, &vu.scope, look).await;
+        let look = Look { needle: step.expect.text.as_ref(), search };
+        let exchanged = http.exchange(&step.request, vu, look, probe).await;
         judge(exchanged, search.found(), &step.expect, probe)
     }
 
@@ -180,6 +183,25 @@ impl Protocol for Api {
 
     async fn close(&self, session: Session, _probe: &mut Probe<'_>) {
         session.http.close().await;
+    }
+}
+
+/// Searches bodies where something is to be found.
+struct Look<'a> {
+    needle: Option<&'a Needle>,
+    search: &'a mut Search,
+}
+
+impl Sink for Look<'_> {
+    #[inline]
+    fn body(&mut self, piece: &[u8]) {
+        if let Some(needle) = self.needle {
+            self.search.feed(piece, needle);
+        }
+    }
+
+    fn wants_body(&self) -> bool {
+        self.needle.is_some()
     }
 }
 
@@ -216,6 +238,30 @@ fn lacking(expect: &Expect, probe: &mut Probe<'_>) -> Fault {
         expect.text.as_ref().map(Needle::text).unwrap_or_default()
     ));
     Fault::answered(FaultKind::Wrong, 0)
+}
+
+/// How calls are made, besides their requests.
+fn manner(args: &ApiArgs, url: &Url, tls: Option<&Tls>) -> Result<Manner, UsageError> {
+    let RedirectArgs { max_redirects, redirect_hosts } = args.redirects.clone();
+    if max_redirects == 0 && !redirect_hosts.is_empty() {
+        return Err(wrong("--redirect-hosts", "redirects are not followed; give --max-redirects, too"));
+    }
+    let config = match tls {
+        Some(tls) => Some(Arc::clone(&tls.config)),
+        // A redirect may lead to TLS.
+        None if max_redirects > 0 => Some(client_config(&args.tls.settings(), &[b"http/1.1"])?),
+        None => None,
+    };
+    Ok(Manner {
+        base: format!("{}://{}", url.scheme, url.authority),
+        max_redirects,
+        redirect_hosts,
+        cookies: args.cookies,
+        compressed: args.compressed,
+        max_body: args.max_body.unwrap_or(MAX_BODY),
+        route: args.route.clone(),
+        tls: config,
+    })
 }
 
 /// Asks the server to close the connection after each answer.

@@ -331,12 +331,13 @@ impl Dwcp {
         let request = self.request("GET", "/version", None).map_err(failed)?;
         let mut session = http::Session::new(connection, MAX_BODY);
         let (mut body, scope) = (Vec::new(), Scope::default());
-        let exchange = session.exchange(&request, &scope, |piece| body.extend_from_slice(piece));
+        let exchange = session.exchange(&request, &scope, |piece: &[u8]| body.extend_from_slice(piece));
         let status = match within_limit(exchange).await {
             Some(exchanged) => {
                 exchanged.result.map(|answer| answer.status).map_err(|failure| match failure {
                     http::Failure::Io(error) => failed(error.to_string()),
                     http::Failure::Broken(why, sample) => failed(format!("{} {sample}", why.what)),
+                    http::Failure::Told(_, why) => failed(why),
                 })?
             }
             None => return Err(failed(format!("no answer to GET {API}/version in {LIMIT:?}"))),

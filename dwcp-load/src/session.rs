@@ -81,7 +81,7 @@ impl Session {
         let Self { http, events, body, migration } = self;
         body.clear();
         let Exchanged { result, sent, received } = {
-            let exchange = http.exchange(request, scope, |piece| body.extend_from_slice(piece));
+            let exchange = http.exchange(request, scope, |piece: &[u8]| body.extend_from_slice(piece));
             let mut exchange = std::pin::pin!(exchange);
             loop {
                 let Some(stream) = events.as_mut() else { break exchange.await };

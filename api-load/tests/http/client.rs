@@ -119,6 +119,13 @@ impl Client {
         result
     }
 
+    /// The same user on a new connection.
+    pub(crate) async fn reconnect(&mut self) {
+        let mut probe = Probe::for_test(&NoRecord, &mut self.note);
+        let connection = self.api.connect(&self.target, link(0), &mut probe).await.unwrap();
+        self.session = self.api.open(connection, &self.vu).await.unwrap();
+    }
+
     pub(crate) async fn idle(&mut self) -> Fault {
         let mut probe = Probe::for_test(&NoRecord, &mut self.note);
         self.api.idle(&mut self.session, &mut probe).await

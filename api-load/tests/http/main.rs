@@ -3,12 +3,16 @@
 
 mod answers;
 mod client;
+mod compressed;
 mod contents;
+mod cookies;
 mod faults;
 mod handshakes;
 mod idle;
 mod plan;
 mod prepare;
 mod raw;
+mod redirects;
 mod routes;
+mod site;
 mod tls;

@@ -4,6 +4,7 @@
 //! lots and counts, so that all of it is the same for every tool.
 #![expect(async_fn_in_trait, reason = "a worker is one thread; its futures never move to another")]
 
+use std::any::Any;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
@@ -196,18 +197,44 @@ pub struct Control {
 }
 
 /// A virtual user: its identity, and the randomness that belongs to its current iteration.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Vu {
     /// Who, and which iteration.
     pub scope: Scope,
     /// Seeded by the global index of the iteration: the same draw in any division of the work.
     pub rng: Xoshiro256PlusPlus,
+    /// What the protocol keeps for the user from session to session.
+    pub keep: Keep,
+}
+
+/// A place for a value of the protocol's own: cookies, say.
+#[derive(Default)]
+pub struct Keep(Option<Box<dyn Any>>);
+
+impl Keep {
+    /// The value of this type, its default when there is none yet. A user has one value: another type replaces it.
+    pub fn get<T: Default + 'static>(&mut self) -> &mut T {
+        if !self.0.as_ref().is_some_and(|kept| kept.is::<T>()) {
+            self.0 = None;
+        }
+        let kept = self.0.get_or_insert_with(|| Box::new(T::default()));
+        match kept.downcast_mut() {
+            Some(kept) => kept,
+            None => unreachable!("a value of another type was just replaced"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Keep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Keep(..)" } else { "Keep" })
+    }
 }
 
 impl Vu {
     /// User number `vu` before its first iteration.
     pub fn new(vu: u64) -> Self {
-        Self { scope: Scope::of(vu), rng: Xoshiro256PlusPlus::seed_from_u64(0) }
+        Self { scope: Scope::of(vu), rng: Xoshiro256PlusPlus::seed_from_u64(0), keep: Keep::default() }
     }
 
     /// Begins iteration number `seq` over all users.
@@ -313,6 +340,11 @@ impl<'a> Probe<'a> {
     /// Adds `n` to the protocol's counter number `counter`.
     pub fn count(&self, counter: usize, n: u64) {
         self.observer.count(counter, n);
+    }
+
+    /// What was said last.
+    pub fn noted(&self) -> &str {
+        self.note
     }
 
     /// Says what was wrong. Kept for the first fault of a kind only.

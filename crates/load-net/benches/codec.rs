@@ -14,7 +14,9 @@ fn read(codec: &mut Codec, pieces: &[&[u8]]) -> u64 {
     let mut body = 0;
     codec.begin(true);
     for piece in pieces {
-        if let Ok(Progress::Done { .. }) = codec.feed(black_box(piece), |data| body += data.len() as u64) {
+        if let Ok(Progress::Done { .. }) =
+            codec.feed(black_box(piece), &mut |data: &[u8]| body += data.len() as u64)
+        {
             return body;
         }
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use load_core::error::UsageError;
-use rustls::pki_types::ServerName;
 
 use crate::connection::Tls;
 use crate::tls::{self, Settings};
@@ -149,12 +148,8 @@ impl TlsArgs {
         if !url.secure {
             return Ok(None);
         }
-        let name = match url.ip() {
-            Some(ip) => ServerName::from(ip),
-            None => ServerName::try_from(url.host.clone()).map_err(|error| wrong("--url", error))?,
-        };
         let config = tls::client_config(&self.settings(), protocols)?;
-        Ok(Some(Tls { config, name }))
+        Tls::named(&config, &url.host).map(Some).map_err(|error| wrong("--url", error))
     }
 
     /// What they say about the handshake.

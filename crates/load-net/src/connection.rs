@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -21,6 +21,20 @@ pub struct Tls {
     pub config: Arc<ClientConfig>,
     /// The name that the certificate must be for.
     pub name: ServerName<'static>,
+}
+
+impl Tls {
+    /// TLS to `host`, a name or an address without brackets.
+    ///
+    /// # Errors
+    /// No certificate can be for this host.
+    pub fn named(config: &Arc<ClientConfig>, host: &str) -> Result<Self, InvalidDnsNameError> {
+        let name = match host.parse::<IpAddr>() {
+            Ok(ip) => ServerName::from(ip),
+            Err(_) => ServerName::try_from(host.to_owned())?,
+        };
+        Ok(Self { config: Arc::clone(config), name })
+    }
 }
 
 /// What bytes pass through below TLS.

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc;
@@ -37,6 +37,9 @@ const MOST_ADDRESSES: usize = 16;
 pub struct Target {
     /// The addresses that accepted a connection; links take them in turn.
     pub addresses: Vec<SocketAddr>,
+    /// Addresses of other hosts that calls may lead to, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<(String, Vec<IpAddr>)>,
 }
 
 impl Target {
@@ -54,7 +57,28 @@ impl Target {
     /// No address accepts: why, in one line.
     pub async fn find_by(route: &RouteArgs, url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
         let (way, local) = (route.way(&url.host, url.port), route.local_ips.clone());
-        Ok(Self { addresses: addresses(way, local, tls).await? })
+        Ok(Self { addresses: addresses(way, local, tls).await?, others: Vec::new() })
+    }
+
+    /// Finds out where these other `hosts` are, too; nothing is sent to them.
+    ///
+    /// # Errors
+    /// A name that has no address: which, in one line.
+    pub async fn with_others(mut self, hosts: impl IntoIterator<Item = &str>) -> Result<Self, PrepareError> {
+        for host in hosts {
+            let name = host.to_owned();
+            let (sender, receiver) = mpsc::channel();
+            thread::spawn(move || sender.send((name.as_str(), 0).to_socket_addrs()));
+            let waited = tokio::task::spawn_blocking(move || receiver.recv_timeout(LIMIT)).await;
+            let failed = |why: &str| PrepareError::new(format!("cannot resolve {host}: {why}"));
+            let found = match waited {
+                Ok(Ok(Ok(found))) => found.take(MOST_ADDRESSES).map(|address| address.ip()).collect(),
+                Ok(Ok(Err(error))) => return Err(failed(&error.to_string())),
+                _ => return Err(failed("no answer")),
+            };
+            self.others.push((host.to_owned(), found));
+        }
+        Ok(self)
     }
 
     /// Opens `link`'s connection, without a limit of time.
@@ -91,6 +115,37 @@ impl Target {
         };
         let local = route.local(link, self.addresses.len(), address);
         finish(Socket::tcp(address, local).await, tls, address, probe).await
+    }
+
+    /// Opens a connection to another `host` and port for `link`, by this `route`.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn connect_other(
+        &self,
+        route: &RouteArgs,
+        (host, port): (&str, u16),
+        link: LinkId,
+        tls: Option<&Tls>,
+        probe: &mut Probe<'_>,
+    ) -> Result<Connection, Fault> {
+        let addresses = match route.way(host, port) {
+            Way::Unix(_) => Vec::new(),
+            Way::Addresses(all) => all,
+            Way::Name(name, port) => self.known(&name, port),
+        };
+        if addresses.is_empty() && route.unix_socket.is_none() {
+            probe.note(format_args!("{host} was not resolved before the run"));
+            return Err(Fault::fatal(FaultKind::Dns));
+        }
+        Self { addresses, others: Vec::new() }.connect_by(route, link, tls, probe).await
+    }
+
+    fn known(&self, name: &str, port: u16) -> Vec<SocketAddr> {
+        let literal = name.parse::<IpAddr>().ok().map(|ip| vec![ip]);
+        let found = self.others.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let ips = literal.or_else(|| found.map(|(_, ips)| ips.clone())).unwrap_or_default();
+        ips.into_iter().map(|ip| (ip, port).into()).collect()
     }
 }
 

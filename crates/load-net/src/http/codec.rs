@@ -48,6 +48,26 @@ pub struct Broken {
     pub what: &'static str,
 }
 
+/// Who gets what an answer consists of. A closure gets the body alone.
+pub trait Sink {
+    /// The head of the final answer, status line and empty line included.
+    #[inline]
+    fn head(&mut self, _head: &[u8]) {}
+    /// The next piece of the body.
+    fn body(&mut self, piece: &[u8]);
+    /// Whether the body is looked at; one that is not need not be decompressed.
+    fn wants_body(&self) -> bool {
+        true
+    }
+}
+
+impl<F: FnMut(&[u8])> Sink for F {
+    #[inline]
+    fn body(&mut self, piece: &[u8]) {
+        self(piece);
+    }
+}
+
 /// Reads one answer after another.
 pub struct Codec {
     state: State,
@@ -114,17 +134,17 @@ impl Codec {
         &self.pending
     }
 
-    /// Takes the next piece and gives what is body in it to `body`.
+    /// Takes the next piece and gives what is head and body in it to `sink`.
     ///
     /// # Errors
     /// The answer breaks the protocol or a limit; the codec must be begun anew on a new connection.
     #[inline]
-    pub fn feed(&mut self, mut bytes: &[u8], mut body: impl FnMut(&[u8])) -> Result<Progress, Broken> {
+    pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> Result<Progress, Broken> {
         while self.state == State::Head {
-            let Some(taken) = self.feed_head(bytes)? else { return Ok(Progress::More) };
+            let Some(taken) = self.feed_head(bytes, sink)? else { return Ok(Progress::More) };
             bytes = &bytes[taken..];
         }
-        let taken = self.feed_body(bytes, &mut body)?;
+        let taken = self.feed_body(bytes, &mut |piece: &[u8]| sink.body(piece))?;
         Ok(match self.state {
             State::Done => Progress::Done { answer: self.answer, left_over: bytes.len() - taken },
             _ => Progress::More,
@@ -154,9 +174,9 @@ impl Codec {
 
     /// Returns how many bytes the head has taken, once it is whole.
     #[inline]
-    fn feed_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+    fn feed_head(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<Option<usize>, Broken> {
         if !self.pending.is_empty() {
-            return self.feed_pending(bytes);
+            return self.feed_pending(bytes, sink);
         }
         let window = &bytes[..bytes.len().min(MAX_HEAD)];
         let Some(head) = parse(window)? else {
@@ -164,11 +184,14 @@ impl Codec {
             return self.no_head_yet();
         };
         self.accept(&head)?;
+        if self.state != State::Head {
+            sink.head(&window[..head.length]);
+        }
         Ok(Some(head.length))
     }
 
     #[cold]
-    fn feed_pending(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+    fn feed_pending(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<Option<usize>, Broken> {
         let before = self.pending.len();
         let window = &bytes[..bytes.len().min(MAX_HEAD - before)];
         self.pending.extend_from_slice(window);
@@ -177,8 +200,11 @@ impl Codec {
             return Ok(None);
         }
         let Some(head) = parse(&self.pending)? else { return self.no_head_yet() };
-        self.pending.clear();
         self.accept(&head)?;
+        if self.state != State::Head {
+            sink.head(&self.pending[..head.length]);
+        }
+        self.pending.clear();
         Ok(Some(head.length.saturating_sub(before)))
     }
 

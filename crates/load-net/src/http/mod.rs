@@ -4,14 +4,23 @@
 //! |---|---|
 //! | What is sent? | [`request`], [`content`] |
 //! | Where does an answer end? | [`codec`], [`chunks`] |
-//! | How does one call go? | [`session`] |
+//! | How does one exchange go? | [`session`] |
+//! | How does a call go that takes more? | [`agent`], [`redirect`], [`rewrite`], [`jar`], [`decode`], [`fields`] |
 
+pub mod agent;
 pub mod chunks;
 pub mod codec;
 pub mod content;
+pub mod decode;
+pub mod fields;
+pub mod jar;
+pub mod redirect;
 pub mod request;
+pub mod rewrite;
 pub mod session;
 
+pub use agent::{Agent, Manner};
+pub use codec::Sink;
 pub use request::{Body, Parts, Request};
 pub use session::{Exchanged, Failure, Session};
 

@@ -12,7 +12,7 @@ use load_suite::scope::Scope;
 use tokio::io::AsyncWrite as _;
 
 use crate::connection::Connection;
-use crate::http::codec::{Answer, Broken, Codec, Progress};
+use crate::http::codec::{Answer, Broken, Codec, Progress, Sink};
 use crate::http::request::{Buffers, Request};
 use crate::tls;
 
@@ -34,6 +34,17 @@ pub struct Session {
     buffers: Buffers,
 }
 
+/// A rendered request.
+#[derive(Clone, Copy)]
+pub struct Wire<'a> {
+    /// What is sent.
+    pub bytes: &'a [u8],
+    /// Its answer has no body: the method is HEAD.
+    pub head_only: bool,
+    /// It asks the server to close the connection after the answer.
+    pub closes: bool,
+}
+
 /// How a call ended.
 pub struct Exchanged {
     /// The end of the answer.
@@ -50,6 +61,8 @@ pub enum Failure {
     Io(io::Error),
     /// What came is no answer; with a sample of it.
     Broken(Broken, String),
+    /// Another one, with what is to be said about it.
+    Told(Fault, String),
 }
 
 impl Session {
@@ -58,21 +71,18 @@ impl Session {
         Self { connection, codec: Codec::new(max_body), buffers: Buffers::default() }
     }
 
-    /// Makes one call. The body of the answer goes to `body`, piece by piece as it comes.
+    /// Makes one call. What the answer consists of goes to `sink`, piece by piece as it comes.
     #[inline]
-    pub async fn exchange(&mut self, call: &Request, scope: &Scope, body: impl FnMut(&[u8])) -> Exchanged {
+    pub async fn exchange(&mut self, call: &Request, scope: &Scope, mut sink: impl Sink) -> Exchanged {
         let Self { connection, codec, buffers } = self;
-        let request = call.bytes(scope, buffers);
-        codec.begin(!call.head_only);
-        let mut exchange =
-            Exchange { connection, codec, body, request, sent: 0, flushed: false, received: 0 };
-        let mut result = poll_fn(|context| exchange.poll(context)).await;
-        let Exchange { sent, received, .. } = exchange;
-        if let Ok(answer) = &mut result {
-            // An answer to half a request leaves the other half in the way of the next one.
-            answer.keep_alive &= sent == request.len() && !call.closes;
-        }
-        Exchanged { result, sent: u32::try_from(sent).unwrap_or(u32::MAX), received }
+        let bytes = call.bytes(scope, buffers);
+        let wire = Wire { bytes, head_only: call.head_only, closes: call.closes };
+        exchange(connection, codec, wire, &mut sink).await
+    }
+
+    /// Makes one call with a request that is rendered already.
+    pub async fn send(&mut self, wire: Wire<'_>, sink: &mut impl Sink) -> Exchanged {
+        exchange(&mut self.connection, &mut self.codec, wire, sink).await
     }
 
     /// Waits for what should not come: bytes, or the end of the connection.
@@ -96,18 +106,37 @@ impl Session {
     }
 }
 
+#[inline]
+async fn exchange(
+    connection: &mut Connection,
+    codec: &mut Codec,
+    wire: Wire<'_>,
+    sink: &mut impl Sink,
+) -> Exchanged {
+    let request = wire.bytes;
+    codec.begin(!wire.head_only);
+    let mut exchange = Exchange { connection, codec, sink, request, sent: 0, flushed: false, received: 0 };
+    let mut result = poll_fn(|context| exchange.poll(context)).await;
+    let Exchange { sent, received, .. } = exchange;
+    if let Ok(answer) = &mut result {
+        // An answer to half a request leaves the other half in the way of the next one.
+        answer.keep_alive &= sent == request.len() && !wire.closes;
+    }
+    Exchanged { result, sent: u32::try_from(sent).unwrap_or(u32::MAX), received }
+}
+
 /// One call while it is under way.
-struct Exchange<'a, B> {
+struct Exchange<'a, S> {
     connection: &'a mut Connection,
     codec: &'a mut Codec,
-    body: B,
+    sink: &'a mut S,
     request: &'a [u8],
     sent: usize,
     flushed: bool,
     received: u64,
 }
 
-impl<B: FnMut(&[u8])> Exchange<'_, B> {
+impl<S: Sink> Exchange<'_, S> {
     #[inline]
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
         match self.poll_send(context) {
@@ -159,7 +188,7 @@ impl<B: FnMut(&[u8])> Exchange<'_, B> {
     #[inline]
     fn take(&mut self, bytes: &[u8]) -> Option<Result<Answer, Failure>> {
         self.received += bytes.len() as u64;
-        match self.codec.feed(bytes, &mut self.body) {
+        match self.codec.feed(bytes, self.sink) {
             Ok(Progress::More) => None,
             Ok(Progress::Done { answer, left_over: 0 }) => Some(Ok(answer)),
             Ok(Progress::Done { left_over, .. }) => {
@@ -199,6 +228,10 @@ impl Failure {
                     return Fault::fatal(FaultKind::Tls);
                 }
                 Fault::io(&error)
+            }
+            Self::Told(fault, why) => {
+                probe.note(why);
+                fault
             }
             Self::Broken(why, sample) if sample.is_empty() => {
                 probe.note(why.what);

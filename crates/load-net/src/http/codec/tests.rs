@@ -21,7 +21,8 @@ fn read(bytes: &[u8], has_body: bool, cuts: &[usize]) -> Read {
     codec.begin(has_body);
     let mut body = Vec::new();
     for pair in cuts.windows(2) {
-        let progress = codec.feed(&bytes[pair[0]..pair[1]], |piece| body.extend_from_slice(piece));
+        let progress =
+            codec.feed(&bytes[pair[0]..pair[1]], &mut |piece: &[u8]| body.extend_from_slice(piece));
         assert!(codec.pending.len() <= MAX_HEAD);
         match progress {
             Ok(Progress::More) => {}
@@ -180,12 +181,12 @@ fn endless_answers_end() {
     ] {
         let mut codec = Codec::new(1_000_000);
         codec.begin(true);
-        assert_eq!(codec.feed(start.as_bytes(), |_| {}), Ok(Progress::More), "{start}");
+        assert_eq!(codec.feed(start.as_bytes(), &mut |_: &[u8]| {}), Ok(Progress::More), "{start}");
         let (mut fed, ended) = (0, |fed| assert!(fed < 1_100_000, "{start:?} {fed}"));
         let broken = loop {
             fed += repeat.len();
             ended(fed);
-            match codec.feed(repeat.as_bytes(), |_| {}) {
+            match codec.feed(repeat.as_bytes(), &mut |_: &[u8]| {}) {
                 Ok(progress) => assert_eq!(progress, Progress::More),
                 Err(broken) => break broken,
             }
