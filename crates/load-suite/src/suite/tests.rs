@@ -150,6 +150,18 @@ fn the_command_line_chooses() {
 }
 
 #[test]
+fn the_condition_of_a_task_that_is_its_only_step_is_the_tasks() {
+    let task = |keys: &str| {
+        format!("[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nif = \"vu > 1\"\n{keys}")
+    };
+    for keys in ["request = \"GET /\"\n", "[[users.tasks.steps]]\nrequest = \"GET /\"\n"] {
+        let suite = one(&task(keys)).unwrap();
+        let task = &suite.users[0].tasks[0];
+        assert!(task.condition.is_some() && task.steps[0].conditions.is_empty(), "{keys}");
+    }
+}
+
+#[test]
 fn secrets_are_known_by_their_names() {
     let variables =
         [("API_TOKEN".to_owned(), "s3cr3t".to_owned()), ("HOME".to_owned(), "/root".to_owned())].into();

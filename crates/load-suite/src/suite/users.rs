@@ -152,9 +152,13 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
         for step in &mut task.steps {
             step.condition(&names)?;
         }
-        if let Some(mut rest) = rest {
-            task.condition = condition(&mut rest, &names)?;
-            rest.finish("a task")?;
+        match rest {
+            Some(mut rest) => {
+                task.condition = condition(&mut rest, &names)?;
+                rest.finish("a task")?;
+            }
+            // A task that is its only step is not drawn rather than drawn and left out.
+            None => task.condition = task.steps.first_mut().and_then(|step| step.conditions.pop()),
         }
     }
     Ok(UserClass { name, weight, think, in_order, start, stop, tasks, names })
