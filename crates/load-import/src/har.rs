@@ -54,7 +54,10 @@ pub(crate) fn read(text: &str, with_assets: bool) -> Result<Suite, ImportError> 
     if others > 0 {
         notes.push(format!("Left out: preflights, and what was not answered or is not HTTP ({others})."));
     }
-    notes.push("Cookies and headers of the browser were left out.".to_owned());
+    notes.push("Headers of the browser were left out.".to_owned());
+    if all.iter().any(|entry| entry.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"))) {
+        notes.push("Cookies were left out: with --cookies each user keeps those that it gets.".to_owned());
+    }
     let environments = vec![("default".to_owned(), host.to_owned())];
     let kept: Vec<_> = all.iter().filter(|entry| entry.host == host).collect();
     // In the order of their answers.

@@ -37,7 +37,7 @@ pub(super) enum Data {
 }
 
 const INSECURE: &str = "The server's certificate was not verified (-k): say --insecure for the same.";
-const FOLLOWS: &str = "Redirects were followed (-L); here a redirect is an answer like any other.";
+const FOLLOWS: &str = "Redirects were followed (-L): say --max-redirects 50 for the same.";
 
 /// What an option means.
 #[derive(Clone, Copy)]
