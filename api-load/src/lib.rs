@@ -4,15 +4,20 @@
 //! |---|---|
 //! | Which flags are there? | [`args`] |
 //! | What must an answer be? | [`expect`], [`search`] |
+//! | How does a suite become calls? | [`compile`], [`content`] |
+//! | What does a suite ask of an answer? | [`rules`] |
 //! | What does the engine get? | [`protocol`] |
 //! | What does another description of an API say as a suite? | [`import`] |
 //!
 //! How the target is reached and how a call goes over a connection is in `load-net`.
 
 pub mod args;
+pub mod compile;
+pub mod content;
 pub mod expect;
 pub mod import;
 pub mod protocol;
+pub mod rules;
 pub mod search;
 
 pub use protocol::Api;

@@ -1,9 +1,11 @@
 //! What does the engine get? The protocol of the trait: flags in, one compiled request, faults told apart.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
+use load_core::record::Unobserved;
 use load_net::args::wrong;
 use load_net::connection::Tls;
 use load_net::http::content::{Content, ContentArgs};
@@ -15,10 +17,14 @@ use load_net::redact::{self, Collector};
 use load_net::tls::client_config;
 use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
+use load_report::model::{ExtraPlan, RatePlan};
+use load_suite::suite::Suite;
 use load_suite::template::{Names, Template};
 
 use crate::args::ApiArgs;
+use crate::compile::{self, Base, Compiled};
 use crate::expect::{Expect, Statuses};
+use crate::rules::{self, Kept, Rules};
 use crate::search::{Needle, Search};
 
 /// Largest body of an answer unless `--max-body` says otherwise.
@@ -39,6 +45,21 @@ pub struct Api {
     /// Whether certificates are verified, for the record.
     verified: Option<&'static str>,
     script: Script<Step>,
+    /// What a suite adds.
+    suite: Option<FromSuite>,
+}
+
+/// What only a run of a suite has.
+struct FromSuite {
+    name: String,
+    environment: String,
+    profile: String,
+    cleanup: Vec<Step>,
+    ops: Vec<String>,
+    extras: Vec<ExtraPlan>,
+    counters: Vec<ExtraPlan>,
+    rates: Vec<RatePlan>,
+    secrets: Vec<String>,
 }
 
 /// One call, compiled.
@@ -48,12 +69,15 @@ pub struct Step {
     pub request: Request,
     /// What must come back.
     pub expect: Expect,
+    /// What a suite asks besides.
+    pub rules: Option<Box<Rules>>,
 }
 
 /// One lane's connection, and what looks at the answers on it.
 pub struct Session {
     http: Agent,
     search: Search,
+    kept: Kept,
 }
 
 impl Protocol for Api {
@@ -97,11 +121,15 @@ impl Protocol for Api {
         }
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
-        let script = Script::call(Step { request, expect });
+        let script = Script::call(Step { request, expect, rules: None });
         let verified = args.tls.describe(&url);
         let manner = Arc::new(manner(&args, &url, tls.as_ref())?);
-        let flags = args.content;
-        Ok(Self { url, method, headers, content, flags, tls, manner, verified, script })
+        let (flags, suite) = (args.content, None);
+        Ok(Self { url, method, headers, content, flags, tls, manner, verified, script, suite })
+    }
+
+    fn with_suite(args: ApiArgs, suite: Suite) -> Result<Self, UsageError> {
+        from_suite(args, suite)
     }
 
     fn label(&self) -> String {
@@ -110,14 +138,17 @@ impl Protocol for Api {
 
     fn describe(&self) -> serde_json::Value {
         let shown = |(name, value): &(String, String)| format!("{name}: {}", redact::header(name, value));
-        let expect = &self.script.classes()[0].tasks[0].steps[0].step.expect;
+        let expect = self.script.steps().next().map(|step| &step.step.expect);
         serde_json::json!({
             "url": self.label(),
             "method": self.method,
             "headers": self.headers.iter().map(shown).collect::<Vec<_>>(),
             "body_bytes": self.content.as_ref().map(|content| content.bytes.len()),
-            "expect_status": expect.statuses.to_string(),
-            "expect_text": expect.text.as_ref().map(Needle::text),
+            "expect_status": expect.map(|expect| expect.statuses.to_string()),
+            "expect_text": expect.and_then(|expect| expect.text.as_ref()).map(Needle::text),
+            "suite": self.suite.as_ref().map(|suite| serde_json::json!({
+                "name": suite.name, "environment": suite.environment, "profile": suite.profile,
+            })),
             "tls": self.verified,
             "route": self.manner.route.describe(),
             "max_redirects": self.manner.max_redirects,
@@ -137,11 +168,28 @@ impl Protocol for Api {
             all.add_body(&content.bytes);
         }
         self.flags.add_secrets(&mut all);
-        all.into_values()
+        let mut all = all.into_values();
+        all.extend(self.suite.iter().flat_map(|suite| suite.secrets.iter().cloned()));
+        all
     }
 
     fn ops(&self) -> Vec<String> {
-        vec![format!("{} {}", self.method, redact::target(&self.url.target))]
+        match &self.suite {
+            Some(suite) => suite.ops.clone(),
+            None => vec![format!("{} {}", self.method, redact::target(&self.url.target))],
+        }
+    }
+
+    fn extras(&self) -> Vec<ExtraPlan> {
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.extras.clone())
+    }
+
+    fn counters(&self) -> Vec<ExtraPlan> {
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.counters.clone())
+    }
+
+    fn rates(&self) -> Vec<RatePlan> {
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.rates.clone())
     }
 
     fn script(&self) -> &Script<Step> {
@@ -159,7 +207,7 @@ impl Protocol for Api {
     }
 
     async fn open(&self, link: Agent, _vu: &Vu) -> Result<Session, Fault> {
-        Ok(Session { http: link, search: Search::default() })
+        Ok(Session { http: link, search: Search::default(), kept: Kept::default() })
     }
 
     #[inline]
@@ -170,7 +218,10 @@ impl Protocol for Api {
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        let Session { http, search } = session;
+        let Session { http, search, kept } = session;
+        if let Some(rules) = &step.rules {
+            return rules::call(http, kept, (step, rules), vu, probe).await;
+        }
         search.begin();
         let look = Look { needle: step.expect.text.as_ref(), search };
         let exchanged = http.exchange(&step.request, vu, look, probe).await;
@@ -184,6 +235,88 @@ impl Protocol for Api {
     async fn close(&self, session: Session, _probe: &mut Probe<'_>) {
         session.http.close().await;
     }
+
+    async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
+        let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.cleanup);
+        let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
+        self.clean_up(target, steps, control).await
+    }
+}
+
+impl Api {
+    /// Makes the calls of `steps`, one after the other on one connection. The first that fails is told, the others are made
+    /// all the same.
+    async fn clean_up(
+        &self,
+        target: &Target,
+        steps: &[Step],
+        control: &mut Control,
+    ) -> Result<(), PrepareError> {
+        let (observer, mut note, mut vu) = (Unobserved, String::new(), Vu::new(0));
+        let link = LinkId { index: 0, connections: NonZeroU32::MIN, generation: 0 };
+        let (mut session, mut failed) = (None, None);
+        for step in steps {
+            let mut probe = Probe::unobserved(&observer, &mut note);
+            if session.is_none() {
+                match self.connect(target, link, &mut probe).await {
+                    Ok(connection) => session = self.open(connection, &vu).await.ok(),
+                    Err(fault) => {
+                        return Err(PrepareError::new(format!(
+                            "no connection: {} {note}",
+                            fault.kind.name()
+                        )));
+                    }
+                }
+            }
+            let Some(open) = &mut session else { break };
+            control.calls += 1;
+            let ended = self.call(open, step, &mut vu, &mut probe).await;
+            if ended.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
+                session = None;
+            }
+            if let Err(fault) = ended {
+                failed.get_or_insert(format!("{}: {note}", fault.kind.name()));
+            }
+        }
+        failed.map_or(Ok(()), |why| Err(PrepareError::new(why)))
+    }
+}
+
+/// The protocol that `suite` asks for; what `args` say wins.
+fn from_suite(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
+    let said = [
+        ("--method", args.method.is_some()),
+        ("--expect-text", args.expect_text.is_some()),
+        ("a body", args.content.is_some()),
+    ];
+    if let Some((flag, _)) = said.into_iter().find(|(_, given)| *given) {
+        return Err(UsageError::new(format!(
+            "{flag}: the steps of the suite say that; leave it out with --suite"
+        )));
+    }
+    if args.url.is_none() {
+        args.url = suite.environment.url.as_ref().map(|url| url.value.clone());
+    }
+    if args.url.is_none() {
+        return Err(UsageError::new(
+            "no target: give --url http://HOST[:PORT], or the suite an environment with a url",
+        ));
+    }
+    let statuses = Statuses::new(args.expect_status.clone());
+    let mut api = Api::new(args)?;
+    let (path, query) = api.url.target.split_once('?').unwrap_or((&api.url.target, ""));
+    if !query.is_empty() {
+        return Err(UsageError::new("--url: a path before those of the steps has no query"));
+    }
+    let prefix = path.trim_end_matches('/').to_owned();
+    let base = Base { prefix: &prefix, headers: &api.headers, statuses: &statuses, read: &compile::open };
+    let Compiled { script, cleanup, ops, extras, counters, rates } = compile::compiled(&suite, &base)?;
+    let Suite { name, environment, profile, secrets, .. } = suite;
+    let (environment, profile) = (environment.name, profile.name);
+    api.suite =
+        Some(FromSuite { name, environment, profile, cleanup, ops, extras, counters, rates, secrets });
+    api.script = script;
+    Ok(api)
 }
 
 /// Searches bodies where something is to be found.

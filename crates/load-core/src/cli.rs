@@ -15,6 +15,7 @@ use crate::plan::{Context, build};
 use crate::protocol::Protocol;
 use crate::run::run;
 use crate::secret::Secrets;
+use crate::suite;
 
 /// What a tool says about itself in `--help`.
 #[derive(Clone, Copy, Debug)]
@@ -132,8 +133,9 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
             if args.null {
                 start(about, Null::from_args(&args), &args, argv)
             } else {
-                let own = P::Args::from_arg_matches(&matches).map_err(|e| UsageError::new(e.to_string()))?;
-                start(about, P::new(own)?, &args, argv)
+                let mut args = args;
+                let protocol = protocol::<P>(&matches, &mut args)?;
+                start(about, protocol, &args, argv)
             }
         });
     match outcome {
@@ -144,6 +146,14 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
             error.exit()
         }
     }
+}
+
+/// The protocol that the command line and the suite ask for; what the suite says of the load goes into `args`.
+fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P, UsageError> {
+    let own = P::Args::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
+    let Some(suite) = suite::read(args, P::NAME)? else { return P::new(own) };
+    suite::apply(args, &suite)?;
+    P::with_suite(own, suite)
 }
 
 fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String]) -> Result<Exit, RunError> {
@@ -164,8 +174,9 @@ fn in_child<P: Protocol>(about: About, setup: Result<Setup, RunError>) -> Exit {
         if args.null {
             serve(Null::from_args(&args), &args, setup)
         } else {
-            let own = P::Args::from_arg_matches(&matches).map_err(|e| UsageError::new(e.to_string()))?;
-            serve(P::new(own)?, &args, setup)
+            let mut args = args;
+            let protocol = protocol::<P>(&matches, &mut args)?;
+            serve(protocol, &args, setup)
         }
     });
     match outcome {

@@ -20,6 +20,7 @@ mod run;
 pub mod schedule;
 mod script;
 pub mod secret;
+mod suite;
 mod usage;
 
 pub use cli::{About, Tool, main, main_with, tools};

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use load_report::fault::FaultKind;
-use load_report::model::ExtraPlan;
+use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::scope::Scope;
 use load_suite::suite::Suite;
 use rand::SeedableRng as _;
@@ -85,6 +85,11 @@ pub trait Protocol: Sized + Send + Sync + 'static {
 
     /// Counters of the protocol's own, for [`Probe::count`].
     fn counters(&self) -> Vec<ExtraPlan> {
+        Vec::new()
+    }
+
+    /// Shares of the protocol's own counters.
+    fn rates(&self) -> Vec<RatePlan> {
         Vec::new()
     }
 
@@ -319,6 +324,11 @@ impl<'a> Probe<'a> {
     pub(crate) fn new(observer: &'a dyn Observer, note: &'a mut String) -> Self {
         note.clear();
         Self { observer, note }
+    }
+
+    /// A probe of a call that is in no record.
+    pub fn unobserved(observer: &'a dyn Observer, note: &'a mut String) -> Self {
+        Self::new(observer, note)
     }
 
     /// A probe without an engine, for the tests of a protocol.

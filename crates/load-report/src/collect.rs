@@ -268,6 +268,7 @@ pub(crate) mod tests {
             ops: vec!["GET /".into()],
             extras: Vec::new(),
             counters: Vec::new(),
+            rates: Vec::new(),
             thresholds: Vec::new(),
             tags: BTreeMap::new(),
             args: serde_json::Value::Null,

@@ -6,7 +6,8 @@ use crate::hist::Histogram;
 use crate::laws;
 use crate::model::{
     Connections, CounterReport, End, ExtraPlan, ExtraReport, FaultReport, Figures, Generator, Header, Health,
-    LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RunFile, ThresholdOutcome, Timeseries,
+    LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RatePlan, RateReport, RunFile, ThresholdOutcome,
+    Timeseries,
 };
 use crate::tally::{Ledger, OpTally, PhaseTally, Tally};
 use crate::threshold::{self, Threshold};
@@ -80,6 +81,7 @@ impl Record {
         let ops = op_reports(plan, &counted.tally.ops, counted.seconds);
         let extras = extra_reports(plan, &counted.tally.extras);
         let counters = counter_reports(plan, &counted);
+        let rates = rate_reports(plan, &counted);
         RunFile {
             verdict: Verdict::NoData,
             exit: Exit::NoData,
@@ -96,6 +98,7 @@ impl Record {
             faults: fault_reports(plan, &data),
             extras,
             counters,
+            rates,
             generator: generator(plan, &health, begun, &counted.tally),
             thresholds: Vec::new(),
             timeseries,
@@ -246,6 +249,16 @@ fn extra_reports(plan: &Plan, extras: &[Histogram]) -> Vec<ExtraReport> {
             ms: Quantiles::of(of(index)),
         })
         .collect()
+}
+
+fn rate_reports(plan: &Plan, counted: &Counted) -> Vec<RateReport> {
+    let count = |index: usize| counted.tally.counters.get(index).copied().unwrap_or(0);
+    let report = |rate: &RatePlan| {
+        let (cases, all) = (count(rate.cases), count(rate.all));
+        let share = (all > 0).then(|| cases as f64 / all as f64);
+        RateReport { name: rate.name.clone(), cases, all, share }
+    };
+    plan.rates.iter().map(report).collect()
 }
 
 fn counter_reports(plan: &Plan, counted: &Counted) -> Vec<CounterReport> {

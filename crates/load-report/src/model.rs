@@ -53,6 +53,9 @@ pub struct RunFile {
     pub extras: Vec<ExtraReport>,
     /// The protocol's own counters, over all counted phases.
     pub counters: Vec<CounterReport>,
+    /// Shares of counters, over all counted phases.
+    #[serde(default)]
+    pub rates: Vec<RateReport>,
     /// What the generator itself used.
     pub generator: Generator,
     /// Thresholds with what was observed.
@@ -181,6 +184,9 @@ pub struct Plan {
     pub extras: Vec<ExtraPlan>,
     /// The protocol's own counters; other places refer to them by index.
     pub counters: Vec<ExtraPlan>,
+    /// Shares of counters.
+    #[serde(default)]
+    pub rates: Vec<RatePlan>,
     /// Thresholds as given, the default one included.
     pub thresholds: Vec<String>,
     /// `--tag K=V`.
@@ -220,6 +226,17 @@ pub struct ExtraPlan {
     pub name: String,
     /// What it means.
     pub help: String,
+}
+
+/// A share that a protocol declares: of all cases those in question, both counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RatePlan {
+    /// What thresholds call it.
+    pub name: String,
+    /// Index of the counter of the cases in question.
+    pub cases: usize,
+    /// Index of the counter of all cases.
+    pub all: usize,
 }
 
 /// How the run ended.
@@ -370,6 +387,19 @@ pub struct CounterReport {
     pub count: u64,
     /// That by the length of the counted phases, 1/s.
     pub rate_per_s: f64,
+}
+
+/// A share of the protocol's own counters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RateReport {
+    /// Its name.
+    pub name: String,
+    /// The cases in question.
+    pub cases: u64,
+    /// All cases.
+    pub all: u64,
+    /// The one by the other; none without cases.
+    pub share: Option<f64>,
 }
 
 /// What the generator itself used, over all its processes.

@@ -26,9 +26,9 @@ pub struct LoadArgs {
     /// Arrivals/s in TOTAL over all threads and processes, whatever the target does (open model): 500, 500/s, 6000/m.
     #[arg(short = 'r', long, visible_aliases = ["rps", "qps"], value_name = "R", value_parser = units::rate, env = "QUINTET_RATE", help_heading = "Load")]
     pub rate: Option<f64>,
-    /// How arrivals are spread.
-    #[arg(long, value_name = "KIND", value_enum, default_value = "constant", help_heading = "Load")]
-    pub arrivals: ArrivalKind,
+    /// How arrivals are spread [default: constant].
+    #[arg(long, value_name = "KIND", value_enum, help_heading = "Load")]
+    pub arrivals: Option<ArrivalKind>,
     /// Most lanes that the open model may add when those at the start are all waiting [default: none are added].
     #[arg(long, value_name = "N", value_parser = units::count, help_heading = "Load")]
     pub max_vus: Option<u64>,
@@ -47,12 +47,16 @@ pub struct LoadArgs {
     /// Pause after each iteration of a user: 2s, 1s..3s, "exponential 2s", or "pacing 10s" from begin to begin.
     #[arg(long, value_name = "D | A..B", value_parser = Think::parse, help_heading = "Load")]
     pub think: Option<Think>,
-    /// One call, and one attempt to connect, may take so long.
-    #[arg(long, value_name = "D", value_parser = units::duration, default_value = "30s", help_heading = "Load")]
-    pub timeout: Duration,
-    /// How long calls in flight at the end may still take.
-    #[arg(long, value_name = "D", value_parser = units::duration, default_value = "30s", help_heading = "Load")]
-    pub graceful_stop: Duration,
+    /// One call, and one attempt to connect, may take so long [default: 30s].
+    #[arg(long, value_name = "D", value_parser = units::duration, help_heading = "Load")]
+    pub timeout: Option<Duration>,
+    /// How long calls in flight at the end may still take [default: 30s].
+    #[arg(long, value_name = "D", value_parser = units::duration, help_heading = "Load")]
+    pub graceful_stop: Option<Duration>,
+
+    /// What a suite says.
+    #[command(flatten)]
+    pub suite: SuiteArgs,
 
     /// Worker threads of each process [default: all cores].
     #[arg(long, value_name = "N", help_heading = "Machine")]
@@ -132,6 +136,44 @@ pub struct LoadArgs {
     /// With --null: every 20th call blocks its whole worker for so long, as no protocol should.
     #[arg(long, value_name = "D", value_parser = units::duration, requires = "null", help_heading = "Self-test")]
     pub null_block: Option<Duration>,
+}
+
+/// Which suite, and what of it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SuiteArgs {
+    /// What users do, as data: a TOML file, a folder, or the name of a folder in suites/ (docs/suites.md).
+    #[arg(long, value_name = "NAME|PATH", env = "QUINTET_SUITE", help_heading = "Suite")]
+    pub suite: Option<String>,
+    /// Which of the suite's profiles says how much [default: the first one].
+    #[arg(long, value_name = "NAME", env = "QUINTET_PROFILE", help_heading = "Suite")]
+    pub profile: Option<String>,
+    /// Which of the suite's environments says where [default: the first one].
+    #[arg(long, value_name = "NAME", env = "QUINTET_ENVIRONMENT", help_heading = "Suite")]
+    pub environment: Option<String>,
+    /// A value for {{NAME}}; repeatable.
+    #[arg(short = 'e', long = "var", value_name = "NAME=VALUE", value_parser = key_value, help_heading = "Suite")]
+    pub vars: Vec<(String, String)>,
+    /// Only tasks with one of these tags.
+    #[arg(
+        id = "tasks_with",
+        long = "tags",
+        value_name = "TAGS",
+        value_delimiter = ',',
+        help_heading = "Suite"
+    )]
+    pub tags: Vec<String>,
+    /// No task with one of these tags.
+    #[arg(long, value_name = "TAGS", value_delimiter = ',', help_heading = "Suite")]
+    pub exclude_tags: Vec<String>,
+    /// Only these user classes or tasks.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Suite")]
+    pub only: Vec<String>,
+    /// The profile's shape, with every time multiplied by F: 0.1 for a rehearsal.
+    #[arg(long, value_name = "F", help_heading = "Suite")]
+    pub scale_time: Option<f64>,
+    /// The profile's shape, with users and rates multiplied by F.
+    #[arg(long, value_name = "F", help_heading = "Suite")]
+    pub scale_users: Option<f64>,
 }
 
 /// How arrivals are spread.

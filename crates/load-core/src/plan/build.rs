@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, Stage as StageRecord};
+use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, RatePlan, Stage as StageRecord};
 use load_report::threshold::{Catalog, Threshold, with_defaults};
 use load_suite::shape::Shape;
 use load_suite::stage::Stage;
@@ -26,6 +26,9 @@ const DEFAULT_LANES: u64 = 50;
 /// The longest that a run with --requests alone may take: k6's maxDuration.
 const REQUESTS_DURATION: Duration = Duration::from_mins(10);
 
+/// How long a call may take, and calls in flight at the end, when nothing says so: k6's graceful stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a protocol contributes to the plan.
 pub struct Context {
     /// What is loaded, without secrets.
@@ -36,6 +39,8 @@ pub struct Context {
     pub extras: Vec<ExtraPlan>,
     /// [`Protocol::counters`].
     pub counters: Vec<ExtraPlan>,
+    /// [`Protocol::rates`].
+    pub rates: Vec<RatePlan>,
     /// The protocol's flags, without secrets.
     pub args: serde_json::Value,
     /// How lanes and links go together.
@@ -52,6 +57,7 @@ impl Context {
             ops: protocol.ops(),
             extras: protocol.extras(),
             counters: protocol.counters(),
+            rates: protocol.rates(),
             args: protocol.describe(),
             sharing: protocol.sharing(),
             secrets: Arc::new(Secrets::new(protocol.secrets())),
@@ -71,14 +77,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     check(args)?;
     let duration = duration(args);
     let (load, vus, max_vus, record_rate) = load(args, duration, context.sharing)?;
-    if let Some(n) = args.requests
-        && matches!(load, Load::Closed { .. })
-        && n < vus
-    {
-        return refuse(format!(
-            "--requests {n} is fewer than the {vus} users, so some would have nothing to do; ask for at least {vus} requests or at most {n} users"
-        ));
-    }
+    enough_to_do(args, &load, vus)?;
     let warmup = args.warmup.unwrap_or_default();
     if warmup >= duration {
         return refuse(format!(
@@ -86,6 +85,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         ));
     }
     let connections = args.connections.unwrap_or(vus);
+    let (timeout, graceful_stop) = (args.timeout.unwrap_or(PATIENCE), args.graceful_stop.unwrap_or(PATIENCE));
     let thresholds = thresholds(args, &context)?;
     let shape = match &load {
         Load::Closed { users, .. } => users,
@@ -112,21 +112,22 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         max_vus: narrow(max_vus),
         connections: narrow(connections),
         rate_per_s: record_rate,
-        arrivals: args.rate.map(|_| args.arrivals.name().to_owned()),
+        arrivals: args.rate.map(|_| args.arrivals.unwrap_or(ArrivalKind::Constant).name().to_owned()),
         duration_s: seconds(duration),
         warmup_s: seconds(warmup),
         requests: args.requests,
         stages: args.stages.iter().map(stage_record).collect(),
         phases: phases(shape, &args.stages, warmup, duration),
         think_s: args.think.and_then(Think::bounds).map(|(low, high)| (seconds(low), seconds(high))),
-        timeout_s: seconds(args.timeout),
-        graceful_stop_s: seconds(args.graceful_stop),
+        timeout_s: seconds(timeout),
+        graceful_stop_s: seconds(graceful_stop),
         threads,
         processes: args.processes,
         seed: args.seed,
         ops: context.ops,
         extras: context.extras,
         counters: context.counters,
+        rates: context.rates,
         thresholds: thresholds.iter().map(ToString::to_string).collect(),
         tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         args: context.args,
@@ -141,13 +142,26 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         connections,
         sharing: context.sharing,
         duration: duration.into(),
-        graceful_stop: args.graceful_stop.into(),
-        timeout: args.timeout.into(),
+        graceful_stop: graceful_stop.into(),
+        timeout: timeout.into(),
         threads,
         processes: args.processes,
         raw: raw(args)?,
         secrets: context.secrets,
     })
+}
+
+/// A request at least for every user.
+fn enough_to_do(args: &LoadArgs, load: &Load, vus: u64) -> Result<(), UsageError> {
+    if let Some(n) = args.requests
+        && matches!(load, Load::Closed { .. })
+        && n < vus
+    {
+        return refuse(format!(
+            "--requests {n} is fewer than the {vus} users, so some would have nothing to do; ask for at least {vus} requests or at most {n} users"
+        ));
+    }
+    Ok(())
 }
 
 /// Contradictions between flags.
@@ -162,7 +176,7 @@ fn check(args: &LoadArgs) -> Result<(), UsageError> {
             "--spawn-rate starts users (closed model); with --rate ramp the arrivals by --stage instead",
         );
     }
-    if args.rate.is_none() && args.arrivals == ArrivalKind::Poisson {
+    if args.rate.is_none() && args.arrivals == Some(ArrivalKind::Poisson) {
         return refuse("--arrivals poisson needs --rate: without a rate, users wait for answers");
     }
     if args.rate.is_none() && args.max_vus.is_some() {
@@ -183,7 +197,7 @@ fn check(args: &LoadArgs) -> Result<(), UsageError> {
         ("--requests", args.requests == Some(0)),
         ("--threads", args.threads == Some(0)),
         ("--spawn-rate", args.spawn_rate == Some(0.0)),
-        ("--timeout", args.timeout.is_zero()),
+        ("--timeout", args.timeout.is_some_and(|timeout| timeout.is_zero())),
         ("--duration", args.duration.is_some_and(|d| d.is_zero())),
     ] {
         if zero {
@@ -225,8 +239,8 @@ fn load(
             Shape::stages(rate, &args.stages)
         };
         let kind = match args.arrivals {
-            ArrivalKind::Constant => Kind::Constant,
-            ArrivalKind::Poisson => Kind::Poisson,
+            None | Some(ArrivalKind::Constant) => Kind::Constant,
+            Some(ArrivalKind::Poisson) => Kind::Poisson,
         };
         let lanes = given.unwrap_or_else(|| DEFAULT_LANES.min(args.max_vus.unwrap_or(u64::MAX)));
         let most = args.max_vus.unwrap_or(lanes);
@@ -298,7 +312,10 @@ fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, Usag
     if args.no_thresholds {
         return Ok(Vec::new());
     }
-    let catalog = Catalog::standard().with_extras(&context.extras).with_counters(&context.counters);
+    let catalog = Catalog::standard()
+        .with_extras(&context.extras)
+        .with_counters(&context.counters)
+        .with_rates(&context.rates);
     let parse = |text: &String| {
         Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("--threshold: {error}")))
     };

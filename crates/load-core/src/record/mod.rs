@@ -10,6 +10,20 @@ pub use recorder::{CallTimes, Recorder, Start};
 
 use crate::clock::Nanos;
 
+/// Records nothing, and has no clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn now(&self) -> Nanos {
+        Nanos::ZERO
+    }
+
+    fn observe(&self, _extra: usize, _ns: u64) {}
+
+    fn count(&self, _counter: usize, _n: u64) {}
+}
+
 /// What a [`crate::protocol::Probe`] may do to the record.
 pub trait Observer {
     /// The current instant on the engine's clock.

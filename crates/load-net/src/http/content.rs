@@ -107,6 +107,14 @@ impl Content {
 }
 
 impl ContentArgs {
+    /// Whether they say anything.
+    pub fn is_some(&self) -> bool {
+        self.body.is_some()
+            || self.body_file.is_some()
+            || self.json.is_some()
+            || !(self.form.is_empty() && self.multipart.is_empty())
+    }
+
     /// The body that they make, if any.
     ///
     /// # Errors

@@ -69,6 +69,15 @@ impl Request {
         Ok(Self { form, head_only: parts.method == "HEAD", closes: closes(parts.headers) })
     }
 
+    /// The slots of the variables that it inserts.
+    pub fn slots(&self) -> Vec<usize> {
+        match &self.form {
+            Form::Fixed(_) => Vec::new(),
+            Form::Head(head, _) => head.slots().collect(),
+            Form::Both(head, body) => head.slots().chain(body.slots()).collect(),
+        }
+    }
+
     /// The bytes to send for this iteration.
     #[inline]
     pub fn bytes<'a>(&'a self, scope: &Scope, buffers: &'a mut Buffers) -> &'a [u8] {

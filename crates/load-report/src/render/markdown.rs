@@ -95,6 +95,7 @@ fn component(out: &mut String, run: &RunFile) {
     thresholds(out, &run.thresholds);
     times(out, run);
     counters(out, run);
+    rates(out, run);
     ledger(out, run);
     failures(out, &run.faults);
     details(out, run);
@@ -135,6 +136,18 @@ fn counters(out: &mut String, run: &RunFile) {
     table_head(out, &["counter", "count", "per s"], 1);
     for counter in &run.counters {
         table_row(out, [markdown(&counter.name), count(counter.count), number(counter.rate_per_s)]);
+    }
+}
+
+fn rates(out: &mut String, run: &RunFile) {
+    if run.rates.is_empty() {
+        return;
+    }
+    out.push('\n');
+    table_head(out, &["share", "", "cases", "of"], 1);
+    for rate in &run.rates {
+        let share = rate.share.map_or_else(|| "–".to_owned(), percent);
+        table_row(out, [markdown(&rate.name), share, count(rate.cases), count(rate.all)]);
     }
 }
 

@@ -42,6 +42,7 @@ pub fn run(run: &RunFile, colour: bool) -> String {
         ("phases", phases(run)),
         ("series of the protocol, ms", extras(run)),
         ("counters of the protocol", counters(run)),
+        ("shares of the protocol", rates(run)),
         ("generator", generator(run)),
     ];
     for (title, body) in sections {
@@ -292,8 +293,25 @@ fn counters(run: &RunFile) -> String {
         return String::new();
     }
     let mut table = Table::new(1, &["", "count", "per s"]);
-    for counter in &run.counters {
+    for (_, counter) in run.counters.iter().enumerate().filter(|(index, _)| !is_part(run, *index)) {
         table.row([terminal(&counter.name), count(counter.count), number(counter.rate_per_s)]);
+    }
+    table.render()
+}
+
+/// Whether a counter is shown as a part of a share already.
+fn is_part(run: &RunFile, counter: usize) -> bool {
+    run.header.plan.rates.iter().any(|rate| rate.cases == counter || rate.all == counter)
+}
+
+fn rates(run: &RunFile) -> String {
+    if run.rates.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(1, &["", "share", "cases", "of"]);
+    for rate in &run.rates {
+        let share = rate.share.map_or_else(|| "–".to_owned(), percent);
+        table.row([terminal(&rate.name), share, count(rate.cases), count(rate.all)]);
     }
     table.render()
 }

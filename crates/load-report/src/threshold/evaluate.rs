@@ -120,6 +120,7 @@ fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
             Metric::Builtin(builtin) => builtin.bias(),
             Metric::Extra(_) => Bias::Longer,
             Metric::Counter(_) => Bias::Less,
+            Metric::Share(_) => Bias::None,
         };
         let upward_fails = match operator {
             Operator::Less | Operator::LessOrEqual => Some(sign == Sign::Plus),

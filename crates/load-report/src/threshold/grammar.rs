@@ -161,6 +161,9 @@ impl Parser<'_> {
         if self.catalog.has_counter(name) {
             return Ok((Metric::Counter(name.to_owned()), Some(Kind::Counter)));
         }
+        if self.catalog.has_rate(name) {
+            return Ok((Metric::Share(name.to_owned()), Some(Kind::Rate)));
+        }
         // What other components record is not known here.
         if self.catalog.is_lenient() || qualified {
             return Ok((extra(), None));

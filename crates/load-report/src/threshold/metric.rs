@@ -1,6 +1,6 @@
 //! What can be observed? The metrics that every tool has, and the names a threshold may use.
 
-use crate::model::ExtraPlan;
+use crate::model::{ExtraPlan, RatePlan};
 
 use super::dimension::Dimension;
 use super::error::nearest;
@@ -199,19 +199,20 @@ impl Builtin {
 pub struct Catalog {
     extras: Vec<String>,
     counters: Vec<String>,
+    rates: Vec<String>,
     lenient: bool,
 }
 
 impl Catalog {
     /// The metrics that every tool has.
     pub fn standard() -> Self {
-        Self { extras: Vec::new(), counters: Vec::new(), lenient: false }
+        Self { extras: Vec::new(), counters: Vec::new(), rates: Vec::new(), lenient: false }
     }
 
     /// Any name: one that is not built in is taken for a series of times, and its absence shows at the
     /// evaluation. For files of tools whose series are not known yet.
     pub fn lenient() -> Self {
-        Self { extras: Vec::new(), counters: Vec::new(), lenient: true }
+        Self { extras: Vec::new(), counters: Vec::new(), rates: Vec::new(), lenient: true }
     }
 
     /// Adds a protocol's own series: distributions of times.
@@ -228,9 +229,17 @@ impl Catalog {
         self
     }
 
+    /// Adds a protocol's own shares.
+    #[must_use]
+    pub fn with_rates(mut self, rates: &[RatePlan]) -> Self {
+        self.rates.extend(rates.iter().map(|rate| rate.name.clone()));
+        self
+    }
+
     /// Every name listed, built-in ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        Builtin::names().chain(self.extras.iter().chain(&self.counters).map(String::as_str))
+        Builtin::names()
+            .chain(self.extras.iter().chain(&self.counters).chain(&self.rates).map(String::as_str))
     }
 
     pub(super) fn is_lenient(&self) -> bool {
@@ -243,6 +252,10 @@ impl Catalog {
 
     pub(super) fn has_counter(&self, name: &str) -> bool {
         self.counters.iter().any(|counter| counter == name)
+    }
+
+    pub(super) fn has_rate(&self, name: &str) -> bool {
+        self.rates.iter().any(|rate| rate == name)
     }
 
     /// The name that `name` most likely stands for.

@@ -1,7 +1,7 @@
 //! What did the run see? The value of one series on one run file.
 
 use crate::hist::Histogram;
-use crate::model::{PhasePlan, RunFile};
+use crate::model::{PhasePlan, RatePlan, RunFile};
 use crate::tally::{Ledger, OpTally, PhaseTally};
 
 use super::metric::{Builtin, Kind};
@@ -31,6 +31,12 @@ pub(super) fn observe(series: &Series, run: &RunFile) -> Result<f64, String> {
     let part = Part::of(series, run)?;
     let data = match &series.metric {
         Metric::Builtin(builtin) => part.builtin(*builtin)?,
+        Metric::Extra(name) | Metric::Share(name)
+            if series.aggregation.suits(Kind::Rate) && part.rate(name).is_some() =>
+        {
+            part.share(name)
+        }
+        Metric::Share(name) => return Err(format!("{NO_SAMPLES}: no rate `{name}` in this run")),
         Metric::Extra(name) | Metric::Counter(name)
             if series.aggregation.suits(Kind::Counter) && part.counts(name) =>
         {
@@ -209,6 +215,15 @@ impl<'a> Part<'a> {
 
     fn counts(&self, name: &str) -> bool {
         self.run.header.plan.counters.iter().any(|counter| counter.name == name)
+    }
+
+    fn rate(&self, name: &str) -> Option<&'a RatePlan> {
+        self.run.header.plan.rates.iter().find(|rate| rate.name == name)
+    }
+
+    fn share(&self, name: &str) -> Data {
+        let sum = |index: usize| self.tallies().filter_map(|tally| tally.counters.get(index)).sum();
+        self.rate(name).map_or(Data::Share(0, 0), |rate| Data::Share(sum(rate.cases), sum(rate.all)))
     }
 
     /// A counter of 0 is a result: what it counts did not happen.

@@ -84,6 +84,8 @@ pub(super) enum Metric {
     Extra(String),
     /// A protocol's own counter.
     Counter(String),
+    /// A share of a protocol's own counters.
+    Share(String),
 }
 
 /// Which part of a metric.
@@ -176,7 +178,7 @@ impl Metric {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.name(),
-            Self::Extra(name) | Self::Counter(name) => name,
+            Self::Extra(name) | Self::Counter(name) | Self::Share(name) => name,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn of(metric: &Metric, aggregation: Aggregation) -> Option<Dimension>
         Metric::Builtin(builtin) => builtin,
         Metric::Counter(_) if aggregation == Aggregation::Rate => return Some(Dimension::Count.per_second()),
         Metric::Counter(_) => return Some(Dimension::Count),
+        Metric::Share(_) => return Some(Dimension::Ratio),
         Metric::Extra(_) => {
             return match aggregation {
                 Aggregation::Count => Some(Dimension::Count),

@@ -47,6 +47,7 @@ pub(crate) fn plan() -> Plan {
         seed: 7,
         ops: vec!["GET /orders".into(), "POST /orders|<b>".into()],
         counters: vec![ExtraPlan { name: "redirects".into(), help: "answers that pointed elsewhere".into() }],
+        rates: Vec::new(),
         extras: vec![ExtraPlan { name: "time_to_first_byte".into(), help: "first byte − start".into() }],
         thresholds: Vec::new(),
         tags: BTreeMap::from([("branch".into(), "main".into())]),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::model::ExtraPlan;
+use crate::model::{ExtraPlan, RatePlan};
 use crate::threshold::{AbortOnFail, Catalog, Level, Threshold, with_defaults};
 
 fn read(text: &str) -> Threshold {
     let extras = [ExtraPlan { name: "message_latency".into(), help: "age of pushed messages".into() }];
     let counters = [ExtraPlan { name: "messages_lost".into(), help: "messages that never came".into() }];
     let catalog = Catalog::standard().with_extras(&extras).with_counters(&counters);
+    let catalog = catalog.with_rates(&[RatePlan { name: "checks".into(), cases: 0, all: 0 }]);
     Threshold::parse(text, &catalog).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -38,6 +39,7 @@ const OPERANDS: &[(&str, &str)] = &[
     ("http_reqs: count>=500", "http_reqs:count >= 500"),
     ("messages_lost: count == 0", "messages_lost:count == 0"),
     ("messages_lost: rate < 60/m", "messages_lost:rate < 1/s"),
+    ("checks: rate>0.95", "checks:rate > 0.95"),
     ("http_reqs: rate>100", "http_reqs:rate > 100/s"),
     ("http_reqs: rate > 6000/m", "http_reqs:rate > 100/s"),
     ("requests: rate > 36000/h", "requests:rate > 10/s"),

@@ -3,7 +3,8 @@
 use crate::fault::FaultKind;
 use crate::figures::Record;
 use crate::model::{
-    End, ExtraPlan, Header, Health, LoadModel, PhasePlan, Plan, Point, RunFile, SCHEMA, Segment, Timeseries,
+    End, ExtraPlan, Header, Health, LoadModel, PhasePlan, Plan, Point, RatePlan, RunFile, SCHEMA, Segment,
+    Timeseries,
 };
 use crate::tally::{PhaseTally, Tally};
 
@@ -41,6 +42,7 @@ pub(super) fn plan() -> Plan {
         ops: vec!["login".into(), "GET /vms/{id}".into()],
         extras: vec![extra("message_latency"), extra("never_seen")],
         counters: vec![extra("messages_lost"), extra("messages_twice")],
+        rates: vec![RatePlan { name: "twice".into(), cases: 1, all: 0 }],
         thresholds: Vec::new(),
         tags: std::collections::BTreeMap::new(),
         args: serde_json::Value::Null,

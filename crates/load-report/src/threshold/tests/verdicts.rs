@@ -53,6 +53,7 @@ fn every_metric_is_observed() {
         ("messages_lost: count", 30.0, "count"),
         ("messages_lost{phase:stress}: count", 0.0, "count"),
         ("messages_twice: count", 0.0, "count"),
+        ("twice: rate", 0.0, "ratio"),
         ("error_rate", 0.1, "ratio"),
         ("error_rate{phase:sustain}", 0.0, "ratio"),
         ("error_rate{phase:stress}", 0.2, "ratio"),

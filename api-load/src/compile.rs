@@ -1,0 +1,323 @@
+//! How does a suite become calls? Every class, task and step compiled, with names and indices fixed before the run.
+
+use std::path::Path;
+
+use load_core::error::UsageError;
+use load_core::protocol::{OpId, Poll, Script, Task, TaskStep, UserClass};
+use load_net::http::{Body, Parts, Request};
+use load_net::redact;
+use load_report::model::{ExtraPlan, RatePlan};
+use load_suite::fields::{At, Fields};
+use load_suite::node::SuiteError;
+use load_suite::suite::{self, Measure, MeasureKind, Read, Suite, Tests, compile, texts};
+use load_suite::template::{Escape, Names};
+use load_suite::think::Think;
+
+use crate::content::Content;
+use crate::expect::{Expect, StatusRange, Statuses};
+use crate::protocol::Step;
+use crate::rules::{self, Good, Meter, Rules};
+
+/// What a suite comes to.
+pub struct Compiled {
+    /// What users do.
+    pub script: Script<Step>,
+    /// Run once after everything.
+    pub cleanup: Vec<Step>,
+    /// Names of the ops.
+    pub ops: Vec<String>,
+    /// Series of the suite's own.
+    pub extras: Vec<ExtraPlan>,
+    /// Counters of the suite's own.
+    pub counters: Vec<ExtraPlan>,
+    /// Shares of counters.
+    pub rates: Vec<RatePlan>,
+}
+
+/// What all steps of a suite have in common.
+pub struct Base<'a> {
+    /// Path before that of every step.
+    pub prefix: &'a str,
+    /// Headers of every step that has none of the same name.
+    pub headers: &'a [(String, String)],
+    /// Statuses of a good answer, unless a step says otherwise.
+    pub statuses: &'a Statuses,
+    /// Opens files beside the suite.
+    pub read: Read<'a>,
+}
+
+/// Compiles `suite`.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn compiled(suite: &Suite, base: &Base<'_>) -> Result<Compiled, UsageError> {
+    Compiler::new(suite, base)
+        .and_then(|compiler| compiler.run(suite))
+        .map_err(|error| UsageError::new(error.to_string()))
+}
+
+struct Compiler<'a> {
+    base: &'a Base<'a>,
+    /// Of the suite's environment and defaults: they win over those of the command line's defaults.
+    headers: Vec<(String, At<String>)>,
+    expect: Option<Fields>,
+    timeout: Option<std::time::Duration>,
+    meters: Vec<Meter>,
+    ops: Vec<String>,
+    extras: Vec<ExtraPlan>,
+    counters: Vec<ExtraPlan>,
+    rates: Vec<RatePlan>,
+}
+
+fn plan((name, help): (&str, &str)) -> ExtraPlan {
+    ExtraPlan { name: name.to_owned(), help: help.to_owned() }
+}
+
+impl<'a> Compiler<'a> {
+    fn new(suite: &Suite, base: &'a Base<'a>) -> Result<Self, SuiteError> {
+        let mut headers = suite.environment.headers.clone();
+        let (mut expect, mut timeout) = (None, None);
+        if let Some(mut defaults) = suite.defaults.clone() {
+            if let Some(mut table) = defaults.table("headers")? {
+                headers.extend(texts(&mut table)?);
+            }
+            expect = defaults.table("expect")?;
+            timeout = defaults.duration("timeout")?.map(|at| at.value);
+            defaults.finish("[defaults]")?;
+        }
+        let mut compiler = Self {
+            base,
+            headers,
+            expect,
+            timeout,
+            meters: Vec::new(),
+            ops: Vec::new(),
+            extras: rules::SERIES.map(plan).into(),
+            counters: rules::COUNTERS.map(plan).into(),
+            rates: vec![RatePlan { name: "checks".into(), cases: 1, all: 2 }],
+        };
+        compiler.meters = suite.measures.iter().map(|measure| compiler.meter(measure)).collect();
+        Ok(compiler)
+    }
+
+    fn meter(&mut self, measure: &Measure) -> Meter {
+        let name = measure.name.as_str();
+        let mut counter = |name: &str| {
+            self.counters.push(plan((name, "of the suite")));
+            self.counters.len() - 1
+        };
+        match measure.kind {
+            MeasureKind::Counter => Meter::Counter(counter(name)),
+            MeasureKind::Rate => {
+                let (cases, all) = (counter(&format!("{name}_cases")), counter(&format!("{name}_all")));
+                self.rates.push(RatePlan { name: name.to_owned(), cases, all });
+                Meter::Rate(cases, all)
+            }
+            MeasureKind::Trend => {
+                self.extras.push(plan((name, "of the suite")));
+                Meter::Trend(self.extras.len() - 1)
+            }
+        }
+    }
+
+    fn run(mut self, suite: &Suite) -> Result<Compiled, SuiteError> {
+        let classes = suite.users.iter().map(|class| self.class(class)).collect::<Result<Vec<_>, _>>()?;
+        let cleanup = suite.cleanup.iter().map(|step| Ok(self.step(step, &suite.names)?.step));
+        let cleanup = cleanup.collect::<Result<_, SuiteError>>()?;
+        let Self { ops, extras, counters, rates, .. } = self;
+        Ok(Compiled { script: Script::new(classes), cleanup, ops, extras, counters, rates })
+    }
+
+    fn class(&mut self, class: &suite::UserClass) -> Result<UserClass<Step>, SuiteError> {
+        let names = &class.names;
+        let mut tasks = Vec::new();
+        for task in &class.tasks {
+            tasks.push(Task {
+                weight: task.weight,
+                condition: task.condition.clone(),
+                steps: self.steps(&task.steps, names)?,
+            });
+        }
+        if class.in_order {
+            tasks = vec![Task::new(1, in_order(tasks))];
+        }
+        Ok(UserClass {
+            weight: class.weight,
+            think: class.think,
+            start: self.steps(&class.start, names)?,
+            tasks,
+            stop: self.steps(&class.stop, names)?,
+        })
+    }
+
+    fn steps(&mut self, steps: &[suite::Step], names: &Names) -> Result<Vec<TaskStep<Step>>, SuiteError> {
+        steps.iter().map(|step| self.step(step, names)).collect()
+    }
+
+    fn step(&mut self, step: &suite::Step, names: &Names) -> Result<TaskStep<Step>, SuiteError> {
+        let mut fields = step.request.clone();
+        let line = fields.required("request", "a request like \"GET /path\"")?;
+        let (method, path) = request_line(&line)?;
+        let content = Content::read(&mut fields, names, self.base.read)?;
+        let mut own = match fields.table("headers")? {
+            Some(mut table) => texts(&mut table)?,
+            None => Vec::new(),
+        };
+        fields.finish("a step")?;
+        let media_type = content.as_ref().and_then(|content| content.media_type);
+        if let Some(media_type) = media_type
+            && !self.headers.iter().chain(&own).any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
+            own.push(("Content-Type".into(), line.clone().map(|_| media_type.to_owned())));
+        }
+        let headers = self.headers(&own)?;
+        let target = format!("{}{path}", self.base.prefix);
+        let body = content.as_ref().map(|content| Body::Text(&content.body));
+        let parts = Parts { method, target: &target, headers: &headers, body };
+        let request = Request::new(&parts, names).map_err(|why| line.wrong(why))?;
+        let (statuses, tests) = match step.expect.clone().or_else(|| self.expect.clone()) {
+            Some(expect) => good(expect, names, "expect")?,
+            None => (None, Good::default()),
+        };
+        let until = match &step.poll {
+            Some(poll) => Some(good(poll.until.clone(), names, "until")?),
+            None => None,
+        };
+        let needed = request.slots();
+        let needs = names.variables().filter(|(_, slot)| needed.contains(slot));
+        let rules = Rules {
+            needs: needs.map(|(name, slot)| (slot, name.to_owned())).collect(),
+            good: tests,
+            until,
+            captures: step.captures.clone(),
+            feeds: step.feeds.iter().map(|feed| (feed.gives.clone(), self.meters[feed.measure])).collect(),
+        };
+        let name = match &step.name {
+            Some(name) => name.value.clone(),
+            None => format!("{method} {}", redact::target(path)),
+        };
+        let op = self.op(&name).ok_or_else(|| {
+            line.wrong("more names of calls than can be told apart; give steps the same name")
+        })?;
+        let expect = Expect { statuses: statuses.unwrap_or_else(|| self.base.statuses.clone()), text: None };
+        let poll = step.poll.as_ref().map(|poll| self.poll(poll));
+        Ok(TaskStep {
+            poll,
+            conditions: step.conditions.clone(),
+            think: step.think.unwrap_or(Think::None),
+            timeout: step.timeout.or(self.timeout).map(Into::into),
+            ..TaskStep::new(op, Step { request, expect, rules: Some(Box::new(rules)) })
+        })
+    }
+
+    /// The step's headers on top of those of the suite on top of those of the command line.
+    fn headers(&self, own: &[(String, At<String>)]) -> Result<Vec<(String, String)>, SuiteError> {
+        let mut all = self.base.headers.to_vec();
+        for (name, value) in self.headers.iter().chain(own) {
+            let is_name = ::http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+            if !is_name || ::http::HeaderValue::from_bytes(value.value.as_bytes()).is_err() {
+                return Err(value.wrong(format!(
+                    "headers: {name:?} with this value is no header like Accept = \"text/html\""
+                )));
+            }
+            if ["content-length", "transfer-encoding"].iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
+                return Err(value.wrong(format!("headers: {name} follows from the body; leave it out")));
+            }
+            match all.iter_mut().find(|(there, _)| there.eq_ignore_ascii_case(name)) {
+                Some((_, there)) => there.clone_from(&value.value),
+                None => all.push((name.clone(), value.value.clone())),
+            }
+        }
+        Ok(all)
+    }
+
+    fn poll(&mut self, poll: &suite::Poll) -> Poll {
+        let series = poll.series.as_ref().map(|name| {
+            let at = self.extras.iter().position(|extra| extra.name == name.value);
+            at.unwrap_or_else(|| {
+                self.extras.push(plan((&name.value, "from the first call to the condition")));
+                self.extras.len() - 1
+            })
+        });
+        Poll { every: poll.every.into(), at_most: poll.at_most, series }
+    }
+
+    /// The index of `name`; none when there are too many.
+    fn op(&mut self, name: &str) -> Option<OpId> {
+        let at = self.ops.iter().position(|op| op == name).unwrap_or_else(|| {
+            self.ops.push(name.to_owned());
+            self.ops.len() - 1
+        });
+        OpId::try_from(at).ok()
+    }
+}
+
+/// The steps of all tasks; what a task needs, each of its steps needs.
+fn in_order(tasks: Vec<Task<Step>>) -> Vec<TaskStep<Step>> {
+    let steps = |task: Task<Step>| {
+        let condition = task.condition;
+        task.steps.into_iter().map(move |mut step| {
+            step.conditions.extend(condition.clone());
+            step
+        })
+    };
+    tasks.into_iter().flat_map(steps).collect()
+}
+
+/// Method and path of `GET /path`.
+fn request_line(line: &At<String>) -> Result<(&str, &str), SuiteError> {
+    let wrong = || {
+        line.wrong(format!(
+            "request: {:?}; expected a method and a path like \"GET /orders?page=2\"",
+            line.value
+        ))
+    };
+    let (method, path) = line.value.trim().split_once(' ').ok_or_else(wrong)?;
+    let path = path.trim();
+    if path.contains("://") {
+        return Err(line.wrong(
+            "request: a path without a host is expected; the host is the environment's url, or --url",
+        ));
+    }
+    let is_path = path.starts_with('/') && !outside(path).contains(|c: char| c.is_whitespace() || c == '#');
+    if method == "CONNECT" || ::http::Method::from_bytes(method.as_bytes()).is_err() || !is_path {
+        return Err(wrong());
+    }
+    Ok((method, path))
+}
+
+/// What of `path` is outside of `{{...}}`.
+fn outside(path: &str) -> String {
+    path.split("{{")
+        .enumerate()
+        .map(|(i, piece)| if i == 0 { piece } else { piece.split_once("}}").map_or("", |(_, rest)| rest) })
+        .collect()
+}
+
+/// What a good answer is; statuses only where some are given.
+fn good(mut fields: Fields, names: &Names, what: &str) -> Result<(Option<Statuses>, Good), SuiteError> {
+    let statuses = fields.texts("status")?;
+    let range = |text: &At<String>| {
+        text.value
+            .parse::<StatusRange>()
+            .map_err(|why| text.wrong(format!("status: {:?}: {why}", text.value)))
+    };
+    let statuses = statuses.iter().map(range).collect::<Result<Vec<_>, _>>()?;
+    let mut headers = Vec::new();
+    if let Some(mut table) = fields.table("header")? {
+        for (name, value) in texts(&mut table)? {
+            headers.push((name.to_ascii_lowercase(), compile(&value, names, Escape::Raw)?));
+        }
+    }
+    let tests = Tests::read(&mut fields, names)?;
+    fields.finish(what)?;
+    Ok(((!statuses.is_empty()).then(|| Statuses::new(statuses)), Good { headers, tests }))
+}
+
+/// Opens a file for [`Base::read`].
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn open(path: &Path) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
+}

@@ -1,0 +1,159 @@
+//! What is the body of a step? Text, file, JSON or a form, as a suite writes it.
+
+use load_suite::fields::{At, Fields};
+use load_suite::node::{Node, SuiteError, Value};
+use load_suite::suite::{Read, compile, texts};
+use load_suite::template::{Escape, Names, Template};
+
+/// A body and the type that goes with it.
+pub struct Content {
+    /// The `Content-Type`, unless the step has a header of its own.
+    pub media_type: Option<&'static str>,
+    /// The body.
+    pub body: Template,
+}
+
+impl Content {
+    /// Takes `body`, `body_file`, `json` or `form`.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn read(fields: &mut Fields, names: &Names, read: Read<'_>) -> Result<Option<Self>, SuiteError> {
+        let kinds = ["body", "body_file", "json", "form"].into_iter().filter(|kind| fields.has(kind));
+        let kinds: Vec<_> = kinds.collect();
+        if kinds.len() > 1 {
+            return Err(
+                fields.wrong(format!("{} and {} in one step; a request has one body", kinds[0], kinds[1]))
+            );
+        }
+        if let Some(body) = fields.text("body")? {
+            let body = compile(&body, names, Escape::Raw)?;
+            return Ok(Some(Self { media_type: None, body }));
+        }
+        if let Some(file) = fields.text("body_file")? {
+            let folder = std::path::Path::new(&*file.place.file).parent().map(std::path::Path::to_owned);
+            let path = folder.unwrap_or_default().join(&file.value);
+            let content =
+                read(&path).map_err(|error| file.wrong(format!("body_file: {}: {error}", path.display())))?;
+            let body = compile(&file.map(|_| content), names, Escape::Raw)?;
+            return Ok(Some(Self { media_type: None, body }));
+        }
+        if let Some(node) = fields.node("json") {
+            let body = json(node, names)?;
+            return Ok(Some(Self { media_type: Some("application/json"), body }));
+        }
+        if let Some(mut table) = fields.table("form")? {
+            let body = form(&mut table, names)?;
+            return Ok(Some(Self { media_type: Some("application/x-www-form-urlencoded"), body }));
+        }
+        Ok(None)
+    }
+}
+
+/// A text is JSON as it stands; everything else is written as JSON.
+fn json(node: Node, names: &Names) -> Result<Template, SuiteError> {
+    let place = node.place.clone();
+    let source = match node.value {
+        Value::Text(source) => source,
+        _ => written(&node),
+    };
+    let at = At { place, value: source };
+    compile(&at, names, Escape::Json)
+}
+
+/// `node` as JSON, in whose texts `{{...}}` stays as it is. A text that is one `{{... | raw}}` loses its quotes.
+fn written(node: &Node) -> String {
+    match &node.value {
+        Value::Text(text) if is_raw(text) => text.clone(),
+        Value::Text(text) => format!(
+            "\"{}\"",
+            around_placeholders(text, |text| {
+                let quoted = serde_json::Value::from(text).to_string();
+                quoted[1..quoted.len() - 1].to_owned()
+            })
+        ),
+        Value::List(list) => {
+            let items: Vec<_> = list.iter().map(written).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Table(entries) => {
+            let member = |(key, node): &(String, Node)| {
+                format!("{}:{}", serde_json::Value::from(key.as_str()), written(node))
+            };
+            let members: Vec<_> = entries.iter().map(member).collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => node.to_json().to_string(),
+    }
+}
+
+fn is_raw(text: &str) -> bool {
+    let inner = text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inner.is_some_and(|inner| {
+        !inner.contains("}}") && inner.rsplit_once('|').is_some_and(|(_, filter)| filter.trim() == "raw")
+    })
+}
+
+/// `text` with everything outside of `{{...}}` put through `map`.
+fn around_placeholders(text: &str, map: impl Fn(&str) -> String) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("{{") {
+        out += &map(before);
+        let (inner, behind) = after.split_once("}}").unwrap_or((after, ""));
+        out.extend(["{{", inner, "}}"]);
+        rest = behind;
+    }
+    out + &map(rest)
+}
+
+fn form(table: &mut Fields, names: &Names) -> Result<Template, SuiteError> {
+    let place = table.place.clone();
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let pair = |(key, value): &(String, At<String>)| {
+        format!("{}={}", encode(key), around_placeholders(&value.value, encode))
+    };
+    let pairs: Vec<_> = texts(table)?.iter().map(pair).collect();
+    compile(&At { place, value: pairs.join("&") }, names, Escape::Url)
+}
+
+#[cfg(test)]
+mod tests {
+    use load_suite::scope::Scope;
+
+    use super::*;
+
+    fn body(step: &str) -> Result<String, String> {
+        let node = Node::parse("s.toml", step).unwrap();
+        let mut names = Names::none();
+        names.slot("id");
+        let mut fields = Fields::of(node, "a step").unwrap();
+        let content = Content::read(&mut fields, &names, &|_| Ok("file {{id}}".into()))
+            .map_err(|error| error.to_string())?;
+        let template = content.unwrap().body;
+        let (mut scope, mut out) = (Scope::default(), Vec::new());
+        scope.vars.set(0, b"a \"b\"");
+        template.render(&scope, &mut out);
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn bodies_are_written_as_their_kind_needs_it() {
+        for (step, expected) in [
+            ("body = \"x={{id}}\"", "x=a \"b\""),
+            ("body_file = \"f\"", "file a \"b\""),
+            (
+                "json = { a = \"{{id}}!\", n = 1, l = [true, \"q\\\"\"], t = { x = 1.5 } }",
+                "{\"a\":\"a \\\"b\\\"!\",\"n\":1,\"l\":[true,\"q\\\"\"],\"t\":{\"x\":1.5}}",
+            ),
+            ("json = { n = \"{{iteration | raw}}\" }", "{\"n\":0}"),
+            ("json = '{\"n\": {{iteration}}, \"id\": \"{{id}}\"}'", "{\"n\": 0, \"id\": \"a \\\"b\\\"\"}"),
+            ("form = { \"a b\" = \"c&{{id}}\" }", "a%20b=c%26a%20%22b%22"),
+        ] {
+            assert_eq!(body(step).as_deref(), Ok(expected), "{step}");
+        }
+        assert!(body("body = \"a\"\njson = {}").unwrap_err().contains("one body"));
+        assert!(body("json = { a = \"{{nope}}\" }").unwrap_err().contains("unknown {{nope}}"));
+    }
+}

@@ -1,0 +1,270 @@
+//! What does a suite ask of an answer? Tests, captures, conditions to wait for, and what goes to its metrics.
+//!
+//! Only calls of suites come here; the plain path of the command line keeps nothing of an answer.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use load_core::protocol::{Fault, Outcome, Probe, Vu};
+use load_net::http::{self, Agent, Exchanged, Sink};
+use load_report::fault::FaultKind;
+use load_suite::scope::Scope;
+use load_suite::suite::{Answer, Capture, Gives, Tests};
+use load_suite::template::Template;
+use serde_json::Value as Json;
+
+use crate::expect::Statuses;
+use crate::protocol::Step;
+
+/// What a suite asks of the answers of one step.
+#[derive(Clone, Default)]
+pub struct Rules {
+    /// Variables without which the request makes no sense: slot and name.
+    pub needs: Vec<(usize, String)>,
+    /// What a good answer is, besides its status.
+    pub good: Good,
+    /// What must hold before the iteration goes on.
+    pub until: Option<(Option<Statuses>, Good)>,
+    /// What the user keeps.
+    pub captures: Vec<Capture>,
+    /// What goes to metrics.
+    pub feeds: Vec<(Gives, Meter)>,
+}
+
+/// Tests of an answer, but for its status.
+#[derive(Clone, Default)]
+pub struct Good {
+    /// Lower-case names of headers with the values that they must have; with an empty one they must only be there.
+    pub headers: Vec<(String, Template)>,
+    /// Tests of body and time.
+    pub tests: Tests,
+}
+
+/// Where a metric of a suite is gathered: indices of the protocol's own counters and series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meter {
+    /// A sum.
+    Counter(usize),
+    /// Cases in question, and all cases.
+    Rate(usize, usize),
+    /// Times.
+    Trend(usize),
+}
+
+/// Counters of every suite, in the order of their indices.
+pub const COUNTERS: [(&str, &str); 3] = [
+    ("expected_4xx", "answers from 400 to 499 that the suite expects"),
+    ("checks_passed", "answers that were all that their step expects"),
+    ("checks_made", "answers of steps that expect something"),
+];
+const EXPECTED_4XX: usize = 0;
+const CHECKS_PASSED: usize = 1;
+const CHECKS_MADE: usize = 2;
+
+/// Series of every suite, in the order of their indices.
+pub const SERIES: [(&str, &str); 1] = [("retry_after", "what answers with 429 ask to wait")];
+const RETRY_AFTER: usize = 0;
+
+/// What is kept of an answer until it has been looked at; its memory is used again.
+#[derive(Default)]
+pub struct Kept {
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+/// A large answer must not keep its memory for the whole run.
+const KEEP: usize = 64 * 1024;
+
+struct Keeper<'a> {
+    kept: &'a mut Kept,
+    body: bool,
+}
+
+impl Sink for Keeper<'_> {
+    fn head(&mut self, head: &[u8]) {
+        self.kept.head.extend_from_slice(head);
+    }
+
+    fn body(&mut self, piece: &[u8]) {
+        if self.body {
+            self.kept.body.extend_from_slice(piece);
+        }
+    }
+
+    fn wants_body(&self) -> bool {
+        self.body
+    }
+}
+
+impl Rules {
+    fn needs_body(&self) -> bool {
+        let tests = [Some(&self.good), self.until.as_ref().map(|(_, good)| good)];
+        tests.into_iter().flatten().any(|good| good.tests.need_body() || good.tests.size.is_some())
+            || self.captures.iter().any(Capture::needs_body)
+            || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
+    }
+
+    fn needs_json(&self) -> bool {
+        let tests = [Some(&self.good), self.until.as_ref().map(|(_, good)| good)];
+        tests.into_iter().flatten().any(|good| good.tests.need_json())
+            || self.captures.iter().any(Capture::needs_json)
+            || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
+    }
+
+    fn expects(&self) -> bool {
+        let tests = &self.good.tests;
+        tests.need_body() || tests.time.is_some() || tests.size.is_some() || !self.good.headers.is_empty()
+    }
+}
+
+/// Makes the call of `step`, whose answers are subject to `rules`.
+///
+/// # Errors
+/// The fault, unless the answer came and was right.
+pub async fn call(
+    http: &mut Agent,
+    kept: &mut Kept,
+    (step, rules): (&Step, &Rules),
+    vu: &mut Vu,
+    probe: &mut Probe<'_>,
+) -> Result<Outcome, Fault> {
+    if let Some((_, name)) = rules.needs.iter().find(|(slot, _)| vu.scope.vars.get(*slot).is_empty()) {
+        probe.note(format_args!("{{{{{name}}}}} is not set: nothing was captured for it"));
+        return Err(Fault::answered(FaultKind::Wrong, 0));
+    }
+    kept.head.clear();
+    kept.body.clear();
+    let begin = probe.now();
+    let keeper = Keeper { kept, body: rules.needs_body() };
+    let exchanged = http.exchange(&step.request, vu, keeper, probe).await;
+    let time = Duration::from_nanos(probe.now().since(begin));
+    let result = judge(exchanged, kept, (step, rules), time, &mut vu.scope, probe);
+    feed(rules, result.is_ok(), time, kept, probe);
+    kept.head.shrink_to(KEEP);
+    kept.body.shrink_to(KEEP);
+    result
+}
+
+fn judge(
+    exchanged: Exchanged,
+    kept: &Kept,
+    (step, rules): (&Step, &Rules),
+    time: Duration,
+    scope: &mut Scope,
+    probe: &mut Probe<'_>,
+) -> Result<Outcome, Fault> {
+    let Exchanged { result, sent, received } = exchanged;
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(failure) => return Err(failure.fault(probe).after(sent, received)),
+    };
+    let ends_session = !answer.keep_alive;
+    let failed = |fault: Fault| Err(Fault { ends_session, ..fault }.after(sent, received));
+    let header = |name: &str| field(&kept.head, name);
+    if !step.expect.statuses.contains(answer.status) {
+        if answer.status == 429
+            && let Some(seconds) = header("retry-after")
+                .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok())
+        {
+            probe.observe(RETRY_AFTER, seconds.saturating_mul(1_000_000_000));
+        }
+        return failed(http::refused(answer.status, &step.expect.statuses, probe));
+    }
+    let json: Option<Json> = rules.needs_json().then(|| serde_json::from_slice(&kept.body).ok()).flatten();
+    let seen =
+        Answer { status: answer.status.into(), header: &header, body: &kept.body, json: json.as_ref() };
+    let mut right = rules.good.judge(&seen, time, scope);
+    let mut pending = false;
+    if right.is_ok()
+        && let Some((statuses, until)) = &rules.until
+    {
+        let there = statuses.as_ref().is_none_or(|statuses| statuses.contains(answer.status));
+        pending = !there || until.judge(&seen, time, scope).is_err();
+    }
+    if !pending {
+        right = right.and_then(|()| rules.captures.iter().try_for_each(|capture| capture.keep(&seen, scope)));
+    }
+    if rules.expects() {
+        probe.count(CHECKS_MADE, 1);
+        probe.count(CHECKS_PASSED, u64::from(right.is_ok()));
+    }
+    match right {
+        Ok(()) => {
+            if (400..500).contains(&answer.status) {
+                probe.count(EXPECTED_4XX, 1);
+            }
+            Ok(Outcome { sent, received, ends_session, pending, ..Outcome::default() })
+        }
+        Err(why) => {
+            probe.note(why);
+            failed(Fault::answered(FaultKind::Wrong, 0))
+        }
+    }
+}
+
+impl Good {
+    fn judge(&self, answer: &Answer<'_>, time: Duration, scope: &Scope) -> Result<(), String> {
+        for (name, wanted) in &self.headers {
+            let mut value = Vec::new();
+            wanted.render(scope, &mut value);
+            match (answer.header)(name) {
+                None => return Err(format!("no header {name}")),
+                Some(there) if !value.is_empty() && there != value => {
+                    let mut why = format!("header {name} is {:?}", String::from_utf8_lossy(there));
+                    let _ = write!(why, ", expected {:?}", String::from_utf8_lossy(&value));
+                    return Err(why);
+                }
+                Some(_) => {}
+            }
+        }
+        self.tests.judge(answer, time, scope)
+    }
+}
+
+/// The value of the first field `name`, in lower case, of a head.
+fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    head.split(|&byte| byte == b'\n').skip(1).find_map(|line| {
+        let colon = memchr::memchr(b':', line)?;
+        line[..colon].eq_ignore_ascii_case(name.as_bytes()).then(|| line[colon + 1..].trim_ascii())
+    })
+}
+
+/// Gives the suite's metrics what the call has for them.
+fn feed(rules: &Rules, ok: bool, time: Duration, kept: &Kept, probe: &Probe<'_>) {
+    for (gives, meter) in &rules.feeds {
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        match (gives, *meter) {
+            (Gives::Time, Meter::Trend(series)) => probe.observe(series, ns),
+            (Gives::Ok, Meter::Counter(counter)) => probe.count(counter, u64::from(ok)),
+            (Gives::Failed, Meter::Counter(counter)) => probe.count(counter, u64::from(!ok)),
+            (Gives::Ok | Gives::Failed, Meter::Rate(cases, all)) => {
+                probe.count(cases, u64::from(ok == matches!(gives, Gives::Ok)));
+                probe.count(all, 1);
+            }
+            (Gives::Number(n), Meter::Counter(counter)) if ok => probe.count(counter, *n),
+            (Gives::Json(path), meter) if ok => {
+                let json: Option<Json> = serde_json::from_slice(&kept.body).ok();
+                let value =
+                    json.as_ref().and_then(|json| path.find(json).first().and_then(|value| value.as_f64()));
+                match (value.filter(|value| *value >= 0.0), meter) {
+                    (Some(ms), Meter::Trend(series)) => probe.observe(series, (ms * 1e6) as u64),
+                    (Some(n), Meter::Counter(counter)) => probe.count(counter, n as u64),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_a_head_are_found_whatever_their_case() {
+        let head = b"HTTP/1.1 200 OK\r\nETag: \"a:b\"\r\nX-Empty:\r\n\r\n";
+        assert_eq!(field(head, "etag"), Some(&b"\"a:b\""[..]));
+        assert_eq!((field(head, "x-empty"), field(head, "http/1.1 200 ok")), (Some(&b""[..]), None));
+    }
+}

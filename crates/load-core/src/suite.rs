@@ -1,0 +1,127 @@
+//! What does a suite say, and what does the command line leave of it?
+
+use std::path::Path;
+use std::time::Duration;
+
+use load_suite::stage::Stage;
+use load_suite::suite::{Choice, Profile, Suite, tree};
+
+use crate::error::UsageError;
+use crate::plan::args::{ArrivalKind, LoadArgs};
+
+/// The suite that `args` name, for the tool `tool`; none when they name none.
+///
+/// # Errors
+/// What is wrong in the suite, with file and line, or flags that mean nothing without one.
+pub(crate) fn read(args: &LoadArgs, tool: &str) -> Result<Option<Suite>, UsageError> {
+    let asked = &args.suite;
+    let Some(given) = &asked.suite else {
+        let lonely = [
+            ("--profile", asked.profile.is_some()),
+            ("--environment", asked.environment.is_some()),
+            ("--var", !asked.vars.is_empty()),
+            ("--tags", !asked.tags.is_empty()),
+            ("--exclude-tags", !asked.exclude_tags.is_empty()),
+            ("--only", !asked.only.is_empty()),
+            ("--scale-time", asked.scale_time.is_some()),
+            ("--scale-users", asked.scale_users.is_some()),
+        ];
+        return match lonely.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => {
+                Err(UsageError::new(format!("{flag} is about a suite; give --suite NAME or --suite FILE")))
+            }
+            None => Ok(None),
+        };
+    };
+    let choice = Choice {
+        environment: asked.environment.clone(),
+        profile: asked.profile.clone(),
+        vars: asked.vars.clone(),
+        tags: asked.tags.clone(),
+        exclude_tags: asked.exclude_tags.clone(),
+        only: asked.only.clone(),
+        environment_variables: std::env::vars().collect(),
+    };
+    let open = |path: &Path| std::fs::read_to_string(path);
+    let suite = tree(given, tool, &open).and_then(|(name, node)| Suite::read(&name, node, &choice, &open));
+    suite.map(Some).map_err(|error| UsageError::new(error.to_string()))
+}
+
+/// What `args` leave open, the profile of `suite` says.
+///
+/// # Errors
+/// The two together make no sense.
+pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError> {
+    let mut profile = scaled(suite.profile.clone(), args)?;
+    if args.rate.is_some() && profile.rate.is_none() {
+        // Users become arrivals.
+        (profile.vus, profile.spawn_rate) = (None, None);
+        profile.stages.clear();
+    }
+    if args.vus.is_some() && profile.rate.is_some() && args.rate.is_none() {
+        (profile.rate, profile.poisson, profile.max_vus) = (None, None, None);
+        profile.stages.clear();
+    }
+    if !args.stages.is_empty() || args.requests.is_some() && args.duration.is_none() {
+        profile.duration = None;
+    }
+    if args.duration.is_some() && !profile.stages.is_empty() && args.stages.is_empty() {
+        if args.vus.is_none() && args.rate.is_none() {
+            return Err(UsageError::new(format!(
+                "--duration: the profile {} ramps by stages; say how many with --vus or --rate, or shorten all of it with --scale-time",
+                profile.name
+            )));
+        }
+        profile.stages.clear();
+    }
+    if args.stages.is_empty() {
+        args.stages = profile.stages;
+    } else {
+        profile.spawn_rate = None;
+    }
+    args.vus = args.vus.or(profile.vus);
+    args.spawn_rate = args.spawn_rate.or(profile.spawn_rate);
+    args.rate = args.rate.or(profile.rate);
+    let arrivals =
+        profile.poisson.map(|poisson| if poisson { ArrivalKind::Poisson } else { ArrivalKind::Constant });
+    args.arrivals = args.arrivals.or(arrivals);
+    args.max_vus = args.max_vus.or(profile.max_vus);
+    args.connections = args.connections.or(profile.connections);
+    args.duration = args.duration.or(profile.duration);
+    args.requests = args.requests.or(profile.requests);
+    args.warmup = args.warmup.or(profile.warmup);
+    args.think = args.think.or(profile.think);
+    args.timeout = args.timeout.or(profile.timeout);
+    args.graceful_stop = args.graceful_stop.or(profile.graceful_stop);
+    args.thresholds.extend(suite.thresholds.iter().map(|threshold| threshold.value.clone()));
+    Ok(())
+}
+
+/// The same shape, shorter and smaller, as the command line wants it.
+fn scaled(mut profile: Profile, args: &LoadArgs) -> Result<Profile, UsageError> {
+    let (time, users) = (args.suite.scale_time.unwrap_or(1.0), args.suite.scale_users.unwrap_or(1.0));
+    for (flag, factor) in [("--scale-time", time), ("--scale-users", users)] {
+        if !(factor.is_finite() && factor > 0.0) {
+            return Err(UsageError::new(format!("{flag}: expected a factor above 0, like 0.1")));
+        }
+    }
+    let longer =
+        |duration: Duration| Duration::try_from_secs_f64(duration.as_secs_f64() * time).unwrap_or(duration);
+    // Of something there is at least one left.
+    let more = |n: u64| if n == 0 { 0 } else { ((n as f64 * users).round() as u64).max(1) };
+    profile.duration = profile.duration.map(longer);
+    profile.warmup = profile.warmup.map(longer);
+    profile.vus = profile.vus.map(more);
+    profile.max_vus = profile.max_vus.map(more);
+    profile.connections = profile.connections.map(more);
+    profile.rate = profile.rate.map(|rate| rate * users);
+    profile.spawn_rate = profile.spawn_rate.map(|rate| rate * users / time);
+    let open = profile.rate.is_some();
+    let stage = |stage: &Stage| Stage {
+        name: stage.name.clone(),
+        duration: longer(stage.duration),
+        target: if open { stage.target * users } else { more(stage.target as u64) as f64 },
+    };
+    profile.stages = profile.stages.iter().map(stage).collect();
+    Ok(profile)
+}
