@@ -133,6 +133,7 @@ impl<'a> Compiler<'a> {
         let mut tasks = Vec::new();
         for task in &class.tasks {
             tasks.push(Task {
+                name: task.name.value.clone(),
                 weight: task.weight,
                 condition: task.condition.clone(),
                 steps: self.steps(&task.steps, names)?,
@@ -142,6 +143,7 @@ impl<'a> Compiler<'a> {
             tasks = vec![Task::new(1, in_order(tasks))];
         }
         Ok(UserClass {
+            name: class.name.value.clone(),
             weight: class.weight,
             think: class.think,
             start: self.steps(&class.start, names)?,

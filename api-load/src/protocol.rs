@@ -222,6 +222,9 @@ impl Protocol for Api {
         if let Some(rules) = &step.rules {
             return rules::call(http, kept, (step, rules), vu, probe).await;
         }
+        if probe.shows() {
+            return rules::call(http, kept, (step, &Rules::default()), vu, probe).await;
+        }
         search.begin();
         let look = Look { needle: step.expect.text.as_ref(), search };
         let exchanged = http.exchange(&step.request, vu, look, probe).await;

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
+use load_net::http::request::Buffers;
 use load_net::http::{self, Agent, Exchanged, Sink};
+use load_net::redact;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
 use load_suite::suite::{Answer, Capture, Gives, Tests};
@@ -72,6 +74,9 @@ pub struct Kept {
     body: Vec<u8>,
 }
 
+/// So much of a message is shown.
+const SHOWN: usize = 4_096;
+
 /// A large answer must not keep its memory for the whole run.
 const KEEP: usize = 64 * 1024;
 
@@ -134,15 +139,42 @@ pub async fn call(
     }
     kept.head.clear();
     kept.body.clear();
+    let shows = probe.shows();
+    if shows {
+        // From a copy, so that what is sent draws the same.
+        let (mut buffers, scope) = (Buffers::default(), vu.scope.clone());
+        show(step.request.bytes(&scope, &mut buffers), "> ", probe);
+    }
     let begin = probe.now();
-    let keeper = Keeper { kept, body: rules.needs_body() };
+    let keeper = Keeper { kept, body: shows || rules.needs_body() };
     let exchanged = http.exchange(&step.request, vu, keeper, probe).await;
     let time = Duration::from_nanos(probe.now().since(begin));
+    if shows {
+        show(&kept.head, "< ", probe);
+        show(&kept.body, "< ", probe);
+    }
     let result = judge(exchanged, kept, (step, rules), time, &mut vu.scope, probe);
     feed(rules, result.is_ok(), time, kept, probe);
     kept.head.shrink_to(KEEP);
     kept.body.shrink_to(KEEP);
     result
+}
+
+/// Shows a message, line by line, without what a header says in secret.
+fn show(bytes: &[u8], sign: &str, probe: &Probe<'_>) {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
+    for line in text.lines() {
+        let line = match line.split_once(": ") {
+            Some((name, value)) if redact::is_secret(name) => {
+                format!("{name}: {}", redact::header(name, value))
+            }
+            _ => line.to_owned(),
+        };
+        probe.show(&format_args!("{sign}{line}"));
+    }
+    if bytes.len() > SHOWN {
+        probe.show(&format_args!("{sign}... {} bytes in all", bytes.len()));
+    }
 }
 
 fn judge(

@@ -202,3 +202,45 @@ fn the_command_line_leaves_tasks_out() {
     assert_eq!((left.code, shop.seen("POST /orders")), (0, 0), "{}{}", left.stdout, left.stderr);
     assert!(shop.seen("GET /products") >= 49);
 }
+
+#[test]
+fn check_sends_nothing_and_once_shows_everything() {
+    let (shop, tool) = (Shop::open(), tool());
+    let path = written(&tool, &shop_suite()).display().to_string();
+    let said = |word: &str| {
+        let args = [word, "--suite", &path, "--url", &shop.url];
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_api-load")).args(args).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = said("check");
+    assert_eq!(
+        (code, text.as_str()),
+        (Some(0), "nothing wrong: 1 user classes, 5 steps; nothing was sent\n")
+    );
+    assert_eq!(shop.stats()["seen"], serde_json::json!({}));
+    let (code, text) = said("once");
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        "user visitor",
+        "✓ login",
+        "> POST /login HTTP/1.1",
+        "< HTTP/1.1 201 Created",
+        "~ order status",
+        "✓ order status",
+        "> X-Greeting: hello",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("Bearer t-"), "{text}");
+    let seen = shop.stats()["seen"].clone();
+    for (what, times) in [
+        ("POST /login", 1),
+        ("GET /products", 1),
+        ("POST /orders", 1),
+        ("GET /orders", 3),
+        ("POST /logout", 1),
+        ("DELETE /all", 1),
+    ] {
+        assert_eq!(seen[what], times, "{what}");
+    }
+}

@@ -9,6 +9,7 @@ use load_report::exit::Exit;
 use crate::child::{self, Setup};
 use crate::error::{RunError, UsageError};
 use crate::null::Null;
+use crate::once::once;
 use crate::output::Console;
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, build};
@@ -68,6 +69,27 @@ impl Tool {
     /// A subcommand that loads nothing: `run` gets the command line, without the tool's own name.
     pub const fn other(about: About, run: fn(About, &[String]) -> Exit) -> Self {
         Self { about, at_terminal: run, in_child: |_, _| Exit::Internal }
+    }
+
+    /// The subcommand that checks a command line and its suite of `P`, without sending anything. `about` is the tool's.
+    pub const fn check<P: Protocol>(about: About) -> Self {
+        let about =
+            About { name: "check", about: "Check a suite and a command line; nothing is sent", ..about };
+        Self {
+            about,
+            at_terminal: |about, argv| aside::<P>(about, argv, Aside::Check),
+            in_child: |_, _| Exit::Internal,
+        }
+    }
+
+    /// The subcommand that runs each task of `P` once and shows every message. `about` is the tool's.
+    pub const fn once<P: Protocol>(about: About) -> Self {
+        let about = About { name: "once", about: "Run each task once and show every message", ..about };
+        Self {
+            about,
+            at_terminal: |about, argv| aside::<P>(about, argv, Aside::Once),
+            in_child: |_, _| Exit::Internal,
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -156,6 +178,50 @@ fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P,
     P::with_suite(own, suite)
 }
 
+/// What is done with a protocol besides loading its target.
+#[derive(Clone, Copy)]
+enum Aside {
+    Check,
+    Once,
+}
+
+fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
+    let matches = match read(command::<P>(about), argv) {
+        Ok(matches) => matches,
+        Err(exit) => return exit,
+    };
+    let outcome = LoadArgs::from_arg_matches(&matches)
+        .map_err(|error| UsageError::new(error.to_string()).into())
+        .and_then(|mut args| {
+            log(&args);
+            let protocol = protocol::<P>(&matches, &mut args)?;
+            let plan = build(&args, Context::of(&protocol))?;
+            let console = Console::new(Arc::new(Secrets::new(protocol.secrets())), args.quiet);
+            match what {
+                Aside::Check => {
+                    let (classes, steps) =
+                        (protocol.script().classes().len(), protocol.script().steps().count());
+                    console.say(&load_report::render::plan::text(&plan.record));
+                    let said =
+                        format!("nothing wrong: {classes} user classes, {steps} steps; nothing was sent\n");
+                    Ok(if console.result(&said) { Exit::Pass } else { Exit::NotWritten })
+                }
+                Aside::Once => local()?.block_on(once(&protocol, &plan, &console)),
+            }
+        });
+    outcome.unwrap_or_else(|error: RunError| {
+        Console::new(Arc::default(), false).complain(&format!("{}: {error}", about.name));
+        error.exit()
+    })
+}
+
+fn local() -> Result<tokio::runtime::LocalRuntime, RunError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .map_err(|source| RunError::Machine { what: "no event loop", source })
+}
+
 fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String]) -> Result<Exit, RunError> {
     let secrets = Arc::new(Secrets::new(protocol.secrets()));
     let console = Console::new(Arc::clone(&secrets), args.quiet);
@@ -191,11 +257,7 @@ fn in_child<P: Protocol>(about: About, setup: Result<Setup, RunError>) -> Exit {
 fn serve<P: Protocol>(protocol: P, args: &LoadArgs, setup: Setup) -> Result<(), RunError> {
     let plan = build(args, Context::of(&protocol))?;
     crate::plan::preflight(&plan)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default())
-        .map_err(|source| RunError::Machine { what: "no event loop", source })?;
-    runtime.block_on(child::serve(Arc::new(protocol), Arc::new(plan), setup))
+    local()?.block_on(child::serve(Arc::new(protocol), Arc::new(plan), setup))
 }
 
 fn log(args: &LoadArgs) {

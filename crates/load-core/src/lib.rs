@@ -12,6 +12,7 @@ mod crew;
 pub mod engine;
 pub mod error;
 pub mod null;
+mod once;
 mod output;
 pub mod plan;
 pub mod protocol;

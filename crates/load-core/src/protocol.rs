@@ -357,6 +357,17 @@ impl<'a> Probe<'a> {
         self.note
     }
 
+    /// Whether somebody looks at every message.
+    #[inline]
+    pub fn shows(&self) -> bool {
+        self.observer.shows()
+    }
+
+    /// Shows a message to somebody who looks at every one.
+    pub fn show(&self, text: &dyn std::fmt::Display) {
+        self.observer.show(text);
+    }
+
     /// Says what was wrong. Kept for the first fault of a kind only.
     pub fn note(&mut self, text: impl std::fmt::Display) {
         self.note.clear();

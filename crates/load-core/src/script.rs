@@ -18,6 +18,8 @@ pub struct Script<S> {
 /// A kind of user.
 #[derive(Clone, Debug)]
 pub struct UserClass<S> {
+    /// For people; may be empty.
+    pub name: String,
     /// Share of the users, against the other classes; at least 1.
     pub weight: u32,
     /// Pause between two iterations; the plan's when it has none of its own.
@@ -33,6 +35,8 @@ pub struct UserClass<S> {
 /// One of the things that a virtual user does: an iteration runs its steps in order.
 #[derive(Clone, Debug)]
 pub struct Task<S> {
+    /// For people; may be empty.
+    pub name: String,
     /// How often it is drawn, against the other tasks; at least 1.
     pub weight: u32,
     /// It is not drawn unless this holds.
@@ -84,7 +88,7 @@ impl<S> TaskStep<S> {
 impl<S> Task<S> {
     /// A task that is always possible.
     pub fn new(weight: u32, steps: Vec<TaskStep<S>>) -> Self {
-        Self { weight, condition: None, steps }
+        Self { name: String::new(), weight, condition: None, steps }
     }
 }
 
@@ -97,7 +101,14 @@ impl<S> Script<S> {
 
     /// Users who all draw from the same `tasks`.
     pub fn of(tasks: Vec<Task<S>>) -> Self {
-        Self::new(vec![UserClass { weight: 1, think: None, start: Vec::new(), tasks, stop: Vec::new() }])
+        Self::new(vec![UserClass {
+            name: String::new(),
+            weight: 1,
+            think: None,
+            start: Vec::new(),
+            tasks,
+            stop: Vec::new(),
+        }])
     }
 
     /// Users who all make the same call, under the name of the first op.

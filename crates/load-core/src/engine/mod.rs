@@ -11,6 +11,7 @@ mod links;
 mod within;
 mod worker;
 
+pub(crate) use within::within;
 pub use worker::{Command, Job, Message, Ready, spawn};
 
 #[cfg(test)]

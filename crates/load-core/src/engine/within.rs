@@ -7,15 +7,15 @@ use std::task::Poll;
 use crate::clock::Alarm;
 
 /// How a future that had to end in time ended.
-pub(super) struct Ended<T> {
+pub(crate) struct Ended<T> {
     /// Its output; none when the alarm rang first.
-    pub(super) output: Option<T>,
+    pub(crate) output: Option<T>,
     /// It had to wait for something.
-    pub(super) waited: bool,
+    pub(crate) waited: bool,
 }
 
 /// Runs `future` until it ends or `alarm` rings.
-pub(super) async fn within<T>(alarm: &Alarm, future: impl Future<Output = T>) -> Ended<T> {
+pub(crate) async fn within<T>(alarm: &Alarm, future: impl Future<Output = T>) -> Ended<T> {
     let mut future = pin!(future);
     let mut waited = false;
     let output = poll_fn(|context| match future.as_mut().poll(context) {

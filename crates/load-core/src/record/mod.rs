@@ -32,4 +32,10 @@ pub trait Observer {
     fn observe(&self, extra: usize, ns: u64);
     /// Adds `n` to the protocol's counter number `counter`.
     fn count(&self, counter: usize, n: u64);
+    /// Whether messages are to be shown.
+    fn shows(&self) -> bool {
+        false
+    }
+    /// Shows a message.
+    fn show(&self, _text: &dyn std::fmt::Display) {}
 }

@@ -1,0 +1,201 @@
+//! What does each task do? Every one is run once, with every message shown: a suite is looked at before it is let loose.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::num::NonZeroU32;
+
+use load_report::exit::Exit;
+
+use crate::clock::{Clock, Nanos};
+use crate::engine::within;
+use crate::error::RunError;
+use crate::output::Console;
+use crate::plan::RunPlan;
+use crate::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, TaskStep, Vu};
+use crate::record::Observer;
+
+/// Shows what it is told.
+struct Show {
+    clock: Clock,
+    shown: RefCell<String>,
+}
+
+impl Observer for Show {
+    fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    fn observe(&self, _extra: usize, _ns: u64) {}
+
+    fn count(&self, _counter: usize, _n: u64) {}
+
+    fn shows(&self) -> bool {
+        true
+    }
+
+    fn show(&self, text: &dyn Display) {
+        for line in text.to_string().lines() {
+            let mut shown = self.shown.borrow_mut();
+            shown.extend(["      ", line.trim_end(), "\n"]);
+        }
+    }
+}
+
+/// One user, who tries everything.
+struct Trial<'a, P: Protocol> {
+    protocol: &'a P,
+    target: &'a P::Target,
+    plan: &'a RunPlan,
+    show: Show,
+    console: &'a Console,
+    vu: Vu,
+    session: Option<P::Session>,
+    note: String,
+    failed: u32,
+}
+
+/// Runs every task of every class once: its user's first steps, the tasks in their order, the last steps.
+///
+/// # Errors
+/// The target cannot be prepared, or the machine gives no timer.
+pub(crate) async fn once<P: Protocol>(
+    protocol: &P,
+    plan: &RunPlan,
+    console: &Console,
+) -> Result<Exit, RunError> {
+    let clock = Clock::real().map_err(|source| RunError::Machine { what: "no timer", source })?;
+    let driver = clock.clone();
+    tokio::task::spawn_local(async move { driver.drive().await });
+    let mut control = Control::default();
+    let prepared = protocol.prepare(&mut control).await;
+    let mut exit = Exit::Pass;
+    if let Ok(target) = &prepared {
+        let show = Show { clock, shown: RefCell::default() };
+        let (session, note) = (None, String::new());
+        let mut trial =
+            Trial { protocol, target, plan, show, console, vu: Vu::new(0), session, note, failed: 0 };
+        for index in 0..protocol.script().classes().len() {
+            trial.class(index).await;
+        }
+        exit = if trial.failed == 0 { Exit::Pass } else { Exit::Failed };
+    }
+    let cleaned = protocol.cleanup(prepared.as_ref().ok(), &mut control).await;
+    prepared?;
+    if let Err(error) = cleaned {
+        console.complain(&format!("cleanup: {error}"));
+        exit = Exit::Failed;
+    }
+    Ok(exit)
+}
+
+impl<P: Protocol> Trial<'_, P> {
+    async fn class(&mut self, index: usize) {
+        let class = &self.protocol.script().classes()[index];
+        self.vu = Vu::new(index as u64);
+        if !class.name.is_empty() {
+            self.console.result(&format!("user {}\n", class.name));
+        }
+        let mut seq = 0;
+        let mut begin = |vu: &mut Vu| {
+            vu.begin(self.plan.record.seed, seq);
+            seq += 1;
+        };
+        begin(&mut self.vu);
+        let begun = self.steps("start", &class.start).await;
+        for task in &class.tasks {
+            begin(&mut self.vu);
+            let possible = task.condition.as_ref().is_none_or(|condition| condition.holds(&self.vu.scope));
+            if begun && possible {
+                self.steps(&task.name, &task.steps).await;
+            } else {
+                let why = if begun { "its condition does not hold" } else { "the first steps failed" };
+                self.console.result(&format!("  {}: left out, {why}\n", task.name));
+            }
+        }
+        if begun {
+            self.steps("stop", &class.stop).await;
+        }
+        if let Some(session) = self.session.take() {
+            self.protocol.close(session, &mut Probe::unobserved(&self.show, &mut self.note)).await;
+        }
+    }
+
+    /// Whether all went well.
+    async fn steps(&mut self, name: &str, steps: &[TaskStep<P::Step>]) -> bool {
+        if !steps.is_empty() && !name.is_empty() {
+            self.console.result(&format!("  {name}\n"));
+        }
+        for step in steps {
+            if step.conditions.iter().all(|condition| condition.holds(&self.vu.scope)) {
+                if !self.step(step).await {
+                    return false;
+                }
+            } else {
+                self.console.result(&format!("    - {}: its condition does not hold\n", self.op(step)));
+            }
+        }
+        true
+    }
+
+    fn op(&self, step: &TaskStep<P::Step>) -> String {
+        self.protocol.ops().get(usize::from(step.op)).cloned().unwrap_or_default()
+    }
+
+    async fn step(&mut self, step: &TaskStep<P::Step>) -> bool {
+        let mut left = step.poll.map_or(1, |poll| poll.at_most);
+        loop {
+            let begin = self.show.clock.now();
+            let ended = self.call(step).await;
+            let ms = self.show.clock.now().since(begin) as f64 / 1e6;
+            left -= 1;
+            let op = self.op(step);
+            let (line, more) = match ended {
+                Ok(outcome) if outcome.pending && left > 0 => {
+                    (format!("    ~ {op}  {ms:.1} ms, not yet"), true)
+                }
+                Ok(outcome) if outcome.pending => {
+                    (format!("    ✗ {op}  {ms:.1} ms: the condition never held"), false)
+                }
+                Ok(_) => (format!("    ✓ {op}  {ms:.1} ms"), false),
+                Err(fault) => {
+                    (format!("    ✗ {op}  {ms:.1} ms: {}: {}", fault.kind.name(), self.note), false)
+                }
+            };
+            self.console.result(&format!("{line}\n{}", self.show.shown.take()));
+            if more {
+                let every = step.poll.map_or(Nanos::ZERO, |poll| poll.every);
+                self.show.clock.sleep_until(self.show.clock.now() + every).await;
+                continue;
+            }
+            let good = ended.is_ok_and(|outcome| !outcome.pending);
+            self.failed += u32::from(!good);
+            return good;
+        }
+    }
+
+    async fn call(&mut self, step: &TaskStep<P::Step>) -> Result<Outcome, Fault> {
+        let alarm = self.show.clock.alarm();
+        alarm.set(self.show.clock.now() + step.timeout.unwrap_or(self.plan.timeout));
+        let Self { protocol, target, show, vu, session, note, .. } = self;
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default();
+        vu.scope.now_ns = now;
+        let mut probe = Probe::unobserved(show, note);
+        let calling = async {
+            if session.is_none() {
+                let link = LinkId { index: vu.scope.vu, connections: NonZeroU32::MIN, generation: 0 };
+                let link = protocol.connect(target, link, &mut probe).await?;
+                *session = Some(protocol.open(link, vu).await?);
+            }
+            match session {
+                Some(session) => protocol.call(session, &step.step, vu, &mut probe).await,
+                None => Ok(Outcome::default()),
+            }
+        };
+        let ended = within(&alarm, calling).await.output;
+        let result = ended.unwrap_or(Err(Fault::fatal(load_report::fault::FaultKind::Timeout)));
+        if result.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
+            *session = None;
+        }
+        result
+    }
+}
