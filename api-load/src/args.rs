@@ -10,6 +10,7 @@ use crate::expect::StatusRange;
 
 /// The flags of HTTP. No `Debug`: some of them are secrets.
 #[derive(clap::Args, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ApiArgs {
     /// Target, plain http or https; {{seq}}, {{vu}} and {{iteration}} may stand in its path and query.
     #[arg(
@@ -45,6 +46,9 @@ pub struct ApiArgs {
     /// Ask for compressed answers (gzip, deflate, br, zstd); a body that is looked at is decompressed for it.
     #[arg(long, help_heading = "HTTP")]
     pub compressed: bool,
+    /// Measure the stages of calls and connections, as series with the names of k6.
+    #[arg(long, help_heading = "HTTP")]
+    pub stages: bool,
     /// Make a new connection for every call, and say so to the server (Connection: close).
     #[arg(long, help_heading = "Connections")]
     pub disable_keepalive: bool,

@@ -6,6 +6,7 @@
 //! | What must an answer be? | [`expect`], [`search`] |
 //! | How does a suite become calls? | [`compile`], [`content`] |
 //! | What does a suite ask of an answer? | [`rules`] |
+//! | How are calls made? | [`manner`] |
 //! | What does the engine get? | [`protocol`] |
 //! | What does another description of an API say as a suite? | [`import`] |
 //!
@@ -16,6 +17,7 @@ pub mod compile;
 pub mod content;
 pub mod expect;
 pub mod import;
+pub mod manner;
 pub mod protocol;
 pub mod rules;
 pub mod search;

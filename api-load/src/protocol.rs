@@ -9,12 +9,10 @@ use load_core::record::Unobserved;
 use load_net::args::wrong;
 use load_net::connection::Tls;
 use load_net::http::content::{Content, ContentArgs};
-use load_net::http::decode::OFFERED;
-use load_net::http::redirect::RedirectArgs;
 use load_net::http::{self, Agent, Exchanged, Manner, Parts, Request, Sink};
-use load_net::reach::Target;
+use load_net::reach::{Dial, Target};
 use load_net::redact::{self, Collector};
-use load_net::tls::client_config;
+use load_net::stages;
 use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_report::model::{ExtraPlan, RatePlan};
@@ -24,11 +22,10 @@ use load_suite::template::{Names, Template};
 use crate::args::ApiArgs;
 use crate::compile::{self, Base, Compiled};
 use crate::expect::{Expect, Statuses};
+use crate::manner;
 use crate::rules::{self, Kept, Rules};
 use crate::search::{Needle, Search};
 
-/// Largest body of an answer unless `--max-body` says otherwise.
-const MAX_BODY: u64 = 1 << 30;
 const AGENT: &str = concat!("quintet-api-load/", env!("CARGO_PKG_VERSION"));
 
 /// HTTP/1.1.
@@ -42,6 +39,8 @@ pub struct Api {
     flags: ContentArgs,
     tls: Option<Tls>,
     manner: Arc<Manner>,
+    /// The stages of calls are series.
+    stages: bool,
     /// Whether certificates are verified, for the record.
     verified: Option<&'static str>,
     script: Script<Step>,
@@ -98,19 +97,13 @@ impl Protocol for Api {
         let content = args.content.content()?;
         let method = method(&args, content.is_some())?;
         let mut headers = args.headers.headers(&url, AGENT)?;
-        if args.disable_keepalive {
-            close_each(&mut headers)?;
-        }
-        if let Some(content) = &content {
-            content.announce(&mut headers);
-        }
-        let has_coding = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding"));
-        if args.compressed && !has_coding {
-            headers.push(("Accept-Encoding".into(), OFFERED.into()));
-        }
+        let tls = args.tls.tls(&url, &[b"http/1.1"])?;
+        let manner = manner::manner(&args, &url, tls.as_ref())?;
+        manner::announce(&args, &manner, content.as_ref(), &mut headers)?;
+        let target = format!("{}{}", manner.ahead(), url.target);
         let parts = Parts {
             method: &method,
-            target: &url.target,
+            target: &target,
             headers: &headers,
             body: content.as_ref().map(|content| http::Body::Bytes(&content.bytes)),
         };
@@ -120,12 +113,11 @@ impl Protocol for Api {
             return Err(UsageError::new("--expect-text: the answer to HEAD has no body; use --method GET"));
         }
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
-        let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let script = Script::call(Step { request, expect, rules: None });
         let verified = args.tls.describe(&url);
-        let manner = Arc::new(manner(&args, &url, tls.as_ref())?);
-        let (flags, suite) = (args.content, None);
-        Ok(Self { url, method, headers, content, flags, tls, manner, verified, script, suite })
+        let (manner, flags) = (Arc::new(manner), args.content);
+        let (stages, suite) = (args.stages, None);
+        Ok(Self { url, method, headers, content, flags, tls, manner, stages, verified, script, suite })
     }
 
     fn with_suite(args: ApiArgs, suite: Suite) -> Result<Self, UsageError> {
@@ -168,6 +160,9 @@ impl Protocol for Api {
             all.add_body(&content.bytes);
         }
         self.flags.add_secrets(&mut all);
+        if let Some(proxy) = self.manner.route.proxy() {
+            proxy.add_secrets(&mut all);
+        }
         let mut all = all.into_values();
         all.extend(self.suite.iter().flat_map(|suite| suite.secrets.iter().cloned()));
         all
@@ -181,7 +176,11 @@ impl Protocol for Api {
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.extras.clone())
+        let mut all = self.suite.as_ref().map_or_else(Vec::new, |suite| suite.extras.clone());
+        if self.stages {
+            all.extend(stages::plans());
+        }
+        all
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
@@ -198,12 +197,18 @@ impl Protocol for Api {
 
     async fn prepare(&self, _control: &mut Control) -> Result<Target, PrepareError> {
         let target = Target::find_by(&self.manner.route, &self.url, self.tls.clone()).await?;
+        if self.manner.route.proxy().is_some() {
+            // It is the proxy that knows other hosts.
+            return Ok(target);
+        }
         target.with_others(self.manner.redirect_hosts.iter().map(|other| other.host.as_str())).await
     }
 
     async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Agent, Fault> {
-        let connection = target.connect_by(&self.manner.route, link, self.tls.as_ref(), probe).await?;
-        Ok(Agent::new(connection, link, target, &self.manner))
+        let (route, stages) = (&self.manner.route, self.first_stage());
+        let dial = Dial { route, host: &self.url.host, port: self.url.port, tls: self.tls.as_ref(), stages };
+        let connection = target.connect_by(&dial, link, probe).await?;
+        Ok(Agent::new(connection, link, target, &self.manner, stages))
     }
 
     async fn open(&self, link: Agent, _vu: &Vu) -> Result<Session, Fault> {
@@ -311,7 +316,7 @@ fn from_suite(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
     if !query.is_empty() {
         return Err(UsageError::new("--url: a path before those of the steps has no query"));
     }
-    let prefix = path.trim_end_matches('/').to_owned();
+    let prefix = format!("{}{}", api.manner.ahead(), path.trim_end_matches('/'));
     let base = Base { prefix: &prefix, headers: &api.headers, statuses: &statuses, read: &compile::open };
     let Compiled { script, cleanup, ops, extras, counters, rates } = compile::compiled(&suite, &base)?;
     let Suite { name, environment, profile, secrets, .. } = suite;
@@ -320,6 +325,13 @@ fn from_suite(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
         Some(FromSuite { name, environment, profile, cleanup, ops, extras, counters, rates, secrets });
     api.script = script;
     Ok(api)
+}
+
+impl Api {
+    /// The index of the first series of the stages, which come behind all others; none where they are not measured.
+    fn first_stage(&self) -> Option<usize> {
+        self.stages.then(|| self.extras().len() - stages::SERIES.len())
+    }
 }
 
 /// Searches bodies where something is to be found.
@@ -374,42 +386,6 @@ fn lacking(expect: &Expect, probe: &mut Probe<'_>) -> Fault {
         expect.text.as_ref().map(Needle::text).unwrap_or_default()
     ));
     Fault::answered(FaultKind::Wrong, 0)
-}
-
-/// How calls are made, besides their requests.
-fn manner(args: &ApiArgs, url: &Url, tls: Option<&Tls>) -> Result<Manner, UsageError> {
-    let RedirectArgs { max_redirects, redirect_hosts } = args.redirects.clone();
-    if max_redirects == 0 && !redirect_hosts.is_empty() {
-        return Err(wrong("--redirect-hosts", "redirects are not followed; give --max-redirects, too"));
-    }
-    let config = match tls {
-        Some(tls) => Some(Arc::clone(&tls.config)),
-        // A redirect may lead to TLS.
-        None if max_redirects > 0 => Some(client_config(&args.tls.settings(), &[b"http/1.1"])?),
-        None => None,
-    };
-    Ok(Manner {
-        base: format!("{}://{}", url.scheme, url.authority),
-        max_redirects,
-        redirect_hosts,
-        cookies: args.cookies,
-        compressed: args.compressed,
-        max_body: args.max_body.unwrap_or(MAX_BODY),
-        route: args.route.clone(),
-        tls: config,
-    })
-}
-
-/// Asks the server to close the connection after each answer.
-fn close_each(headers: &mut Vec<(String, String)>) -> Result<(), UsageError> {
-    if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
-        return Err(wrong(
-            "--disable-keepalive",
-            "it sends Connection: close; leave out --header Connection",
-        ));
-    }
-    headers.push(("Connection".into(), "close".into()));
-    Ok(())
 }
 
 fn method(args: &ApiArgs, has_body: bool) -> Result<String, UsageError> {

@@ -19,16 +19,16 @@ use crate::client::{Client, api, link, run, try_api};
 use crate::raw;
 
 /// What the server saw of one connection with a call.
-struct Seen {
+pub(crate) struct Seen {
     name: Option<String>,
     has_certificate: bool,
     kind: Option<HandshakeKind>,
 }
 
 /// A server that asks for a certificate and knows who signs them.
-struct Server {
+pub(crate) struct Server {
     dir: TempDir,
-    port: u16,
+    pub(crate) port: u16,
     thread: JoinHandle<Vec<Seen>>,
 }
 
@@ -41,23 +41,24 @@ fn issuer() -> Issuer {
 }
 
 /// Certificate and key in PEM.
-fn signed(issuer: &Issuer, name: &str) -> (String, String) {
+fn signed(issuer: &Issuer, names: &[&str]) -> (String, String) {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let params =
+        CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
     (params.signed_by(&key, issuer).unwrap().pem(), key.serialize_pem())
 }
 
 impl Server {
     /// Behind the look at whether anyone is there, `calls` connections of one call each.
-    fn start(must: bool, calls: usize) -> Self {
+    pub(crate) fn start(must: bool, calls: usize) -> Self {
         let (dir, issuer) = (tempfile::tempdir().unwrap(), issuer());
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         write("ca.pem", &issuer.pem());
-        let (cert, key) = signed(&issuer, "client");
+        let (cert, key) = signed(&issuer, &["client"]);
         write("client.pem", &cert);
         write("client-key.pem", &key);
         write("both.pem", &(key + &cert));
-        let (cert, key) = signed(&issuer, "shop.test");
+        let (cert, key) = signed(&issuer, &["shop.test", "localhost"]);
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(issuer.pem().as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -94,8 +95,13 @@ impl Server {
         Self { dir, port, thread: thread::spawn(serve) }
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         PathBuf::from(self.dir.path()).join(name).to_str().unwrap().to_owned()
+    }
+
+    /// The names that the clients said, at the end.
+    pub(crate) fn names(self) -> Vec<String> {
+        self.thread.join().unwrap().into_iter().filter_map(|seen| seen.name).collect()
     }
 
     /// One call each on so many connections in a row.
@@ -157,9 +163,9 @@ fn files_that_are_no_certificate_or_key_are_named() {
         fs::write(&file, text).unwrap();
         file.to_str().unwrap().to_owned()
     };
-    let (cert, key) = signed(&issuer, "client");
+    let (cert, key) = signed(&issuer, &["client"]);
     let (cert, key, other) =
-        (write("cert", &cert), write("key", &key), write("other", &signed(&issuer, "x").1));
+        (write("cert", &cert), write("key", &key), write("other", &signed(&issuer, &["x"]).1));
     for (flags, said) in [
         (&["--cert", "/nowhere/x"][..], "--cert /nowhere/x: "),
         (&["--cert", &key], "no certificate in it; expected PEM"),

@@ -4,10 +4,11 @@
 //! |---|---|
 //! | What does a URL say? | [`url`] |
 //! | Which flags do all of them have? | [`args`] |
-//! | Which way do connections take? | [`route`], [`local`] |
+//! | Which way do connections take? | [`route`], [`local`], [`proxy`] |
 //! | Is the target there? | [`reach`] |
 //! | Whom is trusted? | [`tls`] |
 //! | How do bytes pass? | [`connection`] |
+//! | How long does each stage take? | [`stages`] |
 //! | What must not be shown? | [`redact`] |
 //! | How does an HTTP/1.1 call go? | [`http`] |
 
@@ -15,8 +16,10 @@ pub mod args;
 pub mod connection;
 pub mod http;
 pub mod local;
+pub mod proxy;
 pub mod reach;
 pub mod redact;
 pub mod route;
+pub mod stages;
 pub mod tls;
 pub mod url;

@@ -21,9 +21,10 @@ use socket2::{Domain, Type};
 
 use crate::connection::{Connection, Socket, Tls, late_port};
 use crate::local::LocalIps;
-use crate::route::{RouteArgs, Way};
-use crate::tls;
+use crate::route::{Route, Way};
+use crate::stages::{CONNECTING, TLS_HANDSHAKING};
 use crate::url::Url;
+use crate::{proxy, tls};
 
 /// For the name and for the connection together; a command that cannot start says so within 5 s.
 const LIMIT: Duration = Duration::from_millis(4_500);
@@ -48,16 +49,22 @@ impl Target {
     /// # Errors
     /// No address does: why, in one line.
     pub async fn find(url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
-        Self::find_by(&RouteArgs::default(), url, tls).await
+        Self::find_by(&Route::default(), url, tls).await
     }
 
-    /// Like [`Target::find`], by this `route`. Behind a Unix socket there are no addresses.
+    /// Like [`Target::find`], by this `route`. Behind a Unix socket there are no addresses, behind a proxy its own.
     ///
     /// # Errors
     /// No address accepts: why, in one line.
-    pub async fn find_by(route: &RouteArgs, url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
-        let (way, local) = (route.way(&url.host, url.port), route.local_ips.clone());
-        Ok(Self { addresses: addresses(way, local, tls).await?, others: Vec::new() })
+    pub async fn find_by(route: &Route, url: &Url, tls: Option<Tls>) -> Result<Self, PrepareError> {
+        let look = Look {
+            way: route.way(&url.host, url.port),
+            local: route.local_ips().to_vec(),
+            // A proxy is asked for a tunnel only.
+            tunnel: route.proxy().filter(|_| tls.is_some()).map(|proxy| proxy.request(&url.host, url.port)),
+            tls,
+        };
+        Ok(Self { addresses: addresses(look).await?, others: Vec::new() })
     }
 
     /// Finds out where these other `hosts` are, too; nothing is sent to them.
@@ -91,54 +98,85 @@ impl Target {
         tls: Option<&Tls>,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
-        self.connect_by(&RouteArgs::default(), link, tls, probe).await
+        let dial = Dial { route: &Route::default(), host: "", port: 0, tls, stages: None };
+        self.connect_by(&dial, link, probe).await
     }
 
-    /// Like [`Target::connect`], by this `route`.
+    /// Like [`Target::connect`], as `dial` says.
     ///
     /// # Errors
     /// The same.
     pub async fn connect_by(
         &self,
-        route: &RouteArgs,
+        dial: &Dial<'_>,
         link: LinkId,
-        tls: Option<&Tls>,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
-        if let Some(path) = &route.unix_socket {
-            let socket = Socket::unix(path).await;
-            return finish(socket, tls, path.display(), probe).await;
-        }
-        let turn = link.index % (self.addresses.len() as u64).max(1);
-        let Some(&address) = self.addresses.get(turn as usize) else {
-            return Err(Fault::fatal(FaultKind::Dns));
+        let begin = probe.now();
+        let mut socket = if let Some(path) = dial.route.unix_socket() {
+            Socket::unix(path).await.map_err(|error| refused(&error, path.display(), probe))?
+        } else {
+            let address = self.address(link).ok_or(Fault::fatal(FaultKind::Dns))?;
+            let local = dial.route.local(link, self.addresses.len(), address);
+            Socket::tcp(address, local).await.map_err(|error| refused(&error, address, probe))?
         };
-        let local = route.local(link, self.addresses.len(), address);
-        finish(Socket::tcp(address, local).await, tls, address, probe).await
+        if let Some(proxy) = dial.route.proxy().filter(|_| dial.tls.is_some()) {
+            proxy.tunnel(&mut socket, dial.host, dial.port).await.map_err(|no| {
+                probe.note(format_args!("{}: {}", proxy.label(), no.why));
+                Fault { code: no.status.into(), ..Fault::fatal(FaultKind::Connect) }
+            })?;
+        }
+        let connected = probe.now();
+        let connection = Connection::over(socket, dial.tls).await.map_err(|error| {
+            probe.note(format_args!("{}: {}", self.place(dial, link), tls::explain(&error)));
+            Fault::fatal(FaultKind::Tls)
+        })?;
+        if let Some(first) = dial.stages {
+            probe.observe(first + CONNECTING, connected.since(begin));
+            if dial.tls.is_some() {
+                probe.observe(first + TLS_HANDSHAKING, probe.now().since(connected));
+            }
+        }
+        Ok(connection)
     }
 
-    /// Opens a connection to another `host` and port for `link`, by this `route`.
+    /// Opens a connection to the other host of `dial` for `link`.
     ///
     /// # Errors
     /// The same.
     pub async fn connect_other(
         &self,
-        route: &RouteArgs,
-        (host, port): (&str, u16),
+        dial: &Dial<'_>,
         link: LinkId,
-        tls: Option<&Tls>,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
-        let addresses = match route.way(host, port) {
+        let addresses = match dial.route.way(dial.host, dial.port) {
             Way::Unix(_) => Vec::new(),
             Way::Addresses(all) => all,
+            Way::Name(..) if dial.route.proxy().is_some() => self.addresses.clone(),
             Way::Name(name, port) => self.known(&name, port),
         };
-        if addresses.is_empty() && route.unix_socket.is_none() {
-            probe.note(format_args!("{host} was not resolved before the run"));
+        if addresses.is_empty() && dial.route.unix_socket().is_none() {
+            probe.note(format_args!("{} was not resolved before the run", dial.host));
             return Err(Fault::fatal(FaultKind::Dns));
         }
-        Self { addresses, others: Vec::new() }.connect_by(route, link, tls, probe).await
+        Self { addresses, others: Vec::new() }.connect_by(dial, link, probe).await
+    }
+
+    /// The address that is `link`'s turn.
+    fn address(&self, link: LinkId) -> Option<SocketAddr> {
+        let turn = link.index.checked_rem(self.addresses.len() as u64)?;
+        self.addresses.get(turn as usize).copied()
+    }
+
+    /// Where `link` goes, for what people read.
+    fn place(&self, dial: &Dial<'_>, link: LinkId) -> String {
+        match (dial.route.unix_socket(), self.address(link)) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(_)) if dial.route.proxy().is_some() => place(dial.host, dial.port),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => String::new(),
+        }
     }
 
     fn known(&self, name: &str, port: u16) -> Vec<SocketAddr> {
@@ -149,40 +187,48 @@ impl Target {
     }
 }
 
-/// The connection over `socket`, which was opened to `place`.
-async fn finish(
-    socket: io::Result<Socket>,
-    tls: Option<&Tls>,
-    place: impl Display,
-    probe: &mut Probe<'_>,
-) -> Result<Connection, Fault> {
-    let socket = socket.map_err(|error| {
-        probe.note(format_args!("{place}: {error}"));
-        Fault::io(&error)
-    })?;
-    Connection::over(socket, tls).await.map_err(|error| {
-        probe.note(format_args!("{place}: {}", tls::explain(&error)));
-        Fault::fatal(FaultKind::Tls)
-    })
+/// How a connection is made.
+#[derive(Clone, Copy)]
+pub struct Dial<'a> {
+    /// Which way it takes.
+    pub route: &'a Route,
+    /// The host that a proxy is asked for.
+    pub host: &'a str,
+    /// The port that a proxy is asked for.
+    pub port: u16,
+    /// TLS over it.
+    pub tls: Option<&'a Tls>,
+    /// The protocol's own series, counted from this one, that get the time of each stage: see [`crate::stages`].
+    pub stages: Option<usize>,
 }
 
-/// The addresses on this `way` that accept connections from the `local` ones, and TLS where that is asked for.
+fn refused(error: &io::Error, place: impl Display, probe: &mut Probe<'_>) -> Fault {
+    probe.note(format_args!("{place}: {error}"));
+    Fault::io(error)
+}
+
+/// What is looked at before the run.
+struct Look {
+    way: Way,
+    local: Vec<LocalIps>,
+    /// What a proxy is asked first.
+    tunnel: Option<Vec<u8>>,
+    tls: Option<Tls>,
+}
+
+/// The addresses that accept connections, and TLS where that is asked for.
 ///
 /// # Errors
 /// None does: why, in one line.
-async fn addresses(
-    way: Way,
-    local: Vec<LocalIps>,
-    tls: Option<Tls>,
-) -> Result<Vec<SocketAddr>, PrepareError> {
+async fn addresses(look: Look) -> Result<Vec<SocketAddr>, PrepareError> {
     let (sender, receiver) = mpsc::channel();
-    let place = match &way {
+    let place = match &look.way {
         Way::Unix(path) => path.display().to_string(),
         Way::Addresses(all) => all.first().map(ToString::to_string).unwrap_or_default(),
         Way::Name(host, port) => place(host, *port),
     };
     let asked = place.clone();
-    thread::spawn(move || sender.send(reach(way, &asked, &local, tls.as_ref())));
+    thread::spawn(move || sender.send(reach(&look, &asked)));
     let waited = tokio::task::spawn_blocking(move || receiver.recv_timeout(LIMIT)).await;
     match waited {
         Ok(Ok(result)) => result.map_err(PrepareError::new),
@@ -194,14 +240,14 @@ fn place(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-fn reach(way: Way, place: &str, local: &[LocalIps], tls: Option<&Tls>) -> Result<Vec<SocketAddr>, String> {
+fn reach(look: &Look, place: &str) -> Result<Vec<SocketAddr>, String> {
     let failed = |why| format!("cannot connect to {place}: {why}");
-    let resolved = match way {
-        Way::Unix(path) => return dial_unix(&path, tls).map(|()| Vec::new()).map_err(failed),
-        Way::Addresses(all) => all,
-        Way::Name(host, port) => match (host.as_str(), port).to_socket_addrs() {
+    let resolved = match &look.way {
+        Way::Unix(path) => return dial_unix(path, look).map(|()| Vec::new()).map_err(failed),
+        Way::Addresses(all) => all.clone(),
+        Way::Name(host, port) => match (host.as_str(), *port).to_socket_addrs() {
             Ok(all) => all.collect(),
-            Err(error) => return Err(no_name(&host, &error)),
+            Err(error) => return Err(no_name(host, &error)),
         },
     };
     let mut found: Vec<SocketAddr> = Vec::new();
@@ -211,7 +257,7 @@ fn reach(way: Way, place: &str, local: &[LocalIps], tls: Option<&Tls>) -> Result
         }
     }
     let tries: Vec<_> = thread::scope(|scope| {
-        let dial = |address| scope.spawn(move || dial(address, local, tls));
+        let dial = |address| scope.spawn(move || dial(address, look));
         let threads: Vec<_> = found.iter().copied().map(dial).collect();
         threads
             .into_iter()
@@ -233,25 +279,25 @@ fn no_name(host: &str, error: &io::Error) -> String {
     format!("cannot resolve {host}: {why}; check the name in --url")
 }
 
-/// One connection to `address`, from the first of the `local` ones that fits, with a handshake over it.
-fn dial(address: SocketAddr, local: &[LocalIps], tls: Option<&Tls>) -> Result<(), String> {
-    let tcp = connect(address, local)?;
+/// One connection to `address`, from the first of the local ones that fits, with a handshake over it.
+fn dial(address: SocketAddr, look: &Look) -> Result<(), String> {
+    let tcp = connect(address, &look.local)?;
     let patience = |tcp: &TcpStream| {
         tcp.set_read_timeout(Some(STEP))?;
         tcp.set_write_timeout(Some(STEP))
     };
     patience(&tcp).map_err(|error| error.to_string())?;
-    handshake(tcp, tls)
+    handshake(tcp, look)
 }
 
-fn dial_unix(path: &Path, tls: Option<&Tls>) -> Result<(), String> {
+fn dial_unix(path: &Path, look: &Look) -> Result<(), String> {
     let stream = UnixStream::connect(path).map_err(|error| refusal(&error))?;
     let patience = |stream: &UnixStream| {
         stream.set_read_timeout(Some(STEP))?;
         stream.set_write_timeout(Some(STEP))
     };
     patience(&stream).map_err(|error| error.to_string())?;
-    handshake(stream, tls)
+    handshake(stream, look)
 }
 
 fn connect(address: SocketAddr, local: &[LocalIps]) -> Result<TcpStream, String> {
@@ -270,8 +316,11 @@ fn connect(address: SocketAddr, local: &[LocalIps]) -> Result<TcpStream, String>
     Ok(socket.into())
 }
 
-fn handshake(mut stream: impl io::Read + io::Write, tls: Option<&Tls>) -> Result<(), String> {
-    let Some(tls) = tls else { return Ok(()) };
+fn handshake(mut stream: impl io::Read + io::Write, look: &Look) -> Result<(), String> {
+    let Some(tls) = &look.tls else { return Ok(()) };
+    if let Some(request) = &look.tunnel {
+        tunnel(&mut stream, request)?;
+    }
     let mut shake = || -> io::Result<()> {
         let session = ClientConnection::new(tls.config.clone(), tls.name.clone());
         let mut session = session.map_err(io::Error::other)?;
@@ -282,6 +331,19 @@ fn handshake(mut stream: impl io::Read + io::Write, tls: Option<&Tls>) -> Result
         session.complete_io(&mut stream).map(|_| ())
     };
     shake().map_err(|error| tls::explain(&error))
+}
+
+/// Asks a proxy for a tunnel.
+fn tunnel(stream: &mut (impl io::Read + io::Write), request: &[u8]) -> Result<(), String> {
+    stream.write_all(request).map_err(|error| refusal(&error))?;
+    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
+    loop {
+        let n = stream.read(&mut piece).map_err(|error| refusal(&error))?;
+        head.extend_from_slice(&piece[..n]);
+        if let Some(result) = proxy::judge(&head, n == 0) {
+            return result.map_err(|no| no.why);
+        }
+    }
 }
 
 fn refusal(error: &io::Error) -> String {

@@ -3,15 +3,17 @@
 //! The URL stays what it is: its name is in `Host`, in the TLS handshake and in the check of the certificate.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use load_core::error::UsageError;
 use load_core::protocol::LinkId;
 
 use crate::local::LocalIps;
+use crate::proxy::Proxy;
 
-/// The flags about the way.
-#[derive(clap::Args, Clone, Debug, Default)]
+/// The flags about the way. No `Debug`: the proxy may have a password.
+#[derive(clap::Args, Clone, Default)]
 pub struct RouteArgs {
     /// Connect to HOST2:PORT2 where the URL says HOST1:PORT1; what is left empty is any, or the same. Repeatable.
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2", help_heading = "Connections")]
@@ -30,6 +32,22 @@ pub struct RouteArgs {
         help_heading = "Connections"
     )]
     pub unix_socket: Option<PathBuf>,
+    /// Go through this HTTP proxy, with a tunnel (CONNECT) where the target is https. No
+    /// proxy is taken from the environment.
+    #[arg(
+        long,
+        value_name = "http://[USER:PASSWORD@]HOST:PORT",
+        conflicts_with_all = ["connect_to", "resolve", "unix_socket"],
+        help_heading = "Connections"
+    )]
+    pub proxy: Option<String>,
+}
+
+/// The way, checked.
+#[derive(Clone, Default)]
+pub struct Route {
+    args: RouteArgs,
+    proxy: Option<Proxy>,
 }
 
 /// curl's `--connect-to`.
@@ -60,17 +78,47 @@ pub enum Way {
 }
 
 impl RouteArgs {
+    /// The way that they say.
+    ///
+    /// # Errors
+    /// A proxy that is none.
+    pub fn route(self) -> Result<Route, UsageError> {
+        let proxy = self.proxy.as_deref().map(Proxy::parse).transpose()?;
+        Ok(Route { args: self, proxy })
+    }
+}
+
+impl Route {
+    /// The proxy on the way.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// The Unix socket that is asked instead.
+    pub fn unix_socket(&self) -> Option<&Path> {
+        self.args.unix_socket.as_deref()
+    }
+
+    /// The addresses to connect from; none for the system's choice.
+    pub fn local_ips(&self) -> &[LocalIps] {
+        &self.args.local_ips
+    }
+
     /// Where connections for `host` and `port` go.
     pub fn way(&self, host: &str, port: u16) -> Way {
-        if let Some(path) = &self.unix_socket {
+        let args = &self.args;
+        if let Some(path) = &args.unix_socket {
             return Way::Unix(path.clone());
         }
+        if let Some((host, port)) = self.proxy.as_ref().map(Proxy::place) {
+            return Way::Name(host.to_owned(), port);
+        }
         let (mut host, mut port) = (host.to_owned(), port);
-        if let Some(rule) = self.connect_to.iter().find(|rule| rule.is_for(&host, port)) {
+        if let Some(rule) = args.connect_to.iter().find(|rule| rule.is_for(&host, port)) {
             host = rule.to.0.clone().unwrap_or(host);
             port = rule.to.1.unwrap_or(port);
         }
-        match self.resolve.iter().find(|rule| rule.is_for(&host, port)) {
+        match args.resolve.iter().find(|rule| rule.is_for(&host, port)) {
             Some(rule) => {
                 Way::Addresses(rule.addresses.iter().map(|&address| (address, port).into()).collect())
             }
@@ -82,17 +130,18 @@ impl RouteArgs {
     /// that share an address of the target differ in this one first.
     pub fn local(&self, link: LinkId, targets: usize, target: SocketAddr) -> Option<IpAddr> {
         let turn = link.index / (targets as u64).max(1) + u64::from(link.generation);
-        LocalIps::pick(&self.local_ips, target.ip(), turn)
+        LocalIps::pick(&self.args.local_ips, target.ip(), turn)
     }
 
     /// What differs from the plain way, for the record.
     pub fn describe(&self) -> serde_json::Value {
         let list = |items: Vec<String>| (!items.is_empty()).then_some(items);
         serde_json::json!({
-            "connect_to": list(self.connect_to.iter().map(ToString::to_string).collect()),
-            "resolve": list(self.resolve.iter().map(ToString::to_string).collect()),
-            "local_ips": list(self.local_ips.iter().map(ToString::to_string).collect()),
-            "unix_socket": self.unix_socket,
+            "connect_to": list(self.args.connect_to.iter().map(ToString::to_string).collect()),
+            "resolve": list(self.args.resolve.iter().map(ToString::to_string).collect()),
+            "local_ips": list(self.args.local_ips.iter().map(ToString::to_string).collect()),
+            "unix_socket": self.args.unix_socket,
+            "proxy": self.proxy.as_ref().map(Proxy::label),
         })
     }
 }
@@ -191,12 +240,13 @@ fn split(text: &str) -> Option<Vec<&str>> {
 mod tests {
     use super::*;
 
-    fn route(connect_to: &[&str], resolve: &[&str]) -> RouteArgs {
-        RouteArgs {
+    fn route(connect_to: &[&str], resolve: &[&str]) -> Route {
+        let args = RouteArgs {
             connect_to: connect_to.iter().map(|text| text.parse().unwrap()).collect(),
             resolve: resolve.iter().map(|text| text.parse().unwrap()).collect(),
             ..RouteArgs::default()
-        }
+        };
+        args.route().unwrap()
     }
 
     #[test]

@@ -19,13 +19,16 @@ use crate::http::redirect::{self, AllowedHost, Origin};
 use crate::http::request::{Buffers, Request};
 use crate::http::rewrite::{Edit, method_and_target, rewrite};
 use crate::http::session::{Exchanged, Failure, Session, Wire};
-use crate::reach::Target;
-use crate::route::RouteArgs;
+use crate::reach::{Dial, Target};
+use crate::route::Route;
+use crate::stages::{Stopwatch, Times};
 
 /// What calls may need besides an exchange; the same for all sessions of a target.
 pub struct Manner {
     /// The URL of the target, without a path: what targets of requests are behind.
     pub base: String,
+    /// Whose URL that is.
+    pub first: Option<Origin>,
     /// Redirects that are followed in one call.
     pub max_redirects: u32,
     /// Hosts besides the target to which they may lead.
@@ -37,7 +40,7 @@ pub struct Manner {
     /// Largest body, before and after decompression, in bytes.
     pub max_body: u64,
     /// Which way connections take.
-    pub route: RouteArgs,
+    pub route: Route,
     /// How TLS connections to other hosts are made.
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -45,6 +48,8 @@ pub struct Manner {
 /// One lane's way to make calls.
 pub struct Agent {
     session: Session,
+    /// The series, counted from this one, that get the time of each stage.
+    stages: Option<usize>,
     detour: Option<Box<Detour>>,
 }
 
@@ -61,6 +66,12 @@ struct Detour {
 }
 
 impl Manner {
+    /// What stands ahead of the targets of requests: a proxy is asked for the whole URL, unless it makes a tunnel.
+    pub fn ahead(&self) -> &str {
+        let is_whole = self.route.proxy().is_some() && self.base.starts_with("http:");
+        if is_whole { &self.base } else { "" }
+    }
+
     /// Every call is one exchange.
     fn is_plain(&self) -> bool {
         self.max_redirects == 0 && !self.cookies && !self.compressed
@@ -68,8 +79,15 @@ impl Manner {
 }
 
 impl Agent {
-    /// Makes calls on the connection of `link` to `target`, in this `manner`.
-    pub fn new(connection: Connection, link: LinkId, target: &Target, manner: &Arc<Manner>) -> Self {
+    /// Makes calls on the connection of `link` to `target`, in this `manner`. The protocol's own series, counted from
+    /// `stages`, get the time of each stage.
+    pub fn new(
+        connection: Connection,
+        link: LinkId,
+        target: &Target,
+        manner: &Arc<Manner>,
+        stages: Option<usize>,
+    ) -> Self {
         let detour = || {
             Box::new(Detour {
                 manner: Arc::clone(manner),
@@ -80,7 +98,11 @@ impl Agent {
                 spares: Vec::new(),
             })
         };
-        Self { session: Session::new(connection, manner.max_body), detour: (!manner.is_plain()).then(detour) }
+        Self {
+            session: Session::new(connection, manner.max_body),
+            stages,
+            detour: (!manner.is_plain()).then(detour),
+        }
     }
 
     /// Makes one call. What the answer consists of goes to `sink`, piece by piece as it comes; of several answers the last.
@@ -92,10 +114,22 @@ impl Agent {
         sink: impl Sink,
         probe: &mut Probe<'_>,
     ) -> Exchanged {
-        match &mut self.detour {
-            None => self.session.exchange(call, &vu.scope, sink).await,
+        match (&mut self.detour, self.stages) {
+            (None, None) => self.session.exchange(call, &vu.scope, sink).await,
+            (None, Some(first)) => {
+                let mut times = Times::default();
+                let mut watch = Stopwatch::start(probe, &mut times);
+                let exchanged = self.session.exchange_watched(call, &vu.scope, sink, &mut watch).await;
+                watch.end();
+                if exchanged.result.is_ok() {
+                    times.observe(first, probe);
+                }
+                exchanged
+            }
             // In a box, so that the short way stays small.
-            Some(detour) => Box::pin(detour.exchange(&mut self.session, call, vu, sink, probe)).await,
+            (Some(detour), stages) => {
+                Box::pin(detour.exchange(&mut self.session, call, vu, sink, (stages, probe))).await
+            }
         }
     }
 
@@ -121,6 +155,7 @@ struct Course {
     hops: u32,
     sent: u32,
     received: u64,
+    times: Times,
     /// The session's own connection is of no more use.
     main_ended: bool,
 }
@@ -132,7 +167,7 @@ impl Detour {
         call: &Request,
         vu: &mut Vu,
         mut sink: impl Sink,
-        probe: &mut Probe<'_>,
+        (stages, probe): (Option<usize>, &mut Probe<'_>),
     ) -> Exchanged {
         let Vu { scope, keep, .. } = vu;
         let jar: &mut Jar = keep.get();
@@ -142,12 +177,15 @@ impl Detour {
             Err(failure) => return Exchanged { result: Err(failure), sent: 0, received: 0 },
         };
         let result = loop {
-            match self.hop(main, call, &request, &mut course, jar, &mut sink, probe).await {
+            match self.hop(main, call, &request, &mut course, jar, &mut sink, (stages, &mut *probe)).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => break Ok(answer),
                 Err(failure) => break Err(failure),
             }
         };
+        if let Some(first) = stages.filter(|_| result.is_ok()) {
+            course.times.observe(first, probe);
+        }
         Exchanged { result, sent: course.sent, received: course.received }
     }
 
@@ -161,23 +199,21 @@ impl Detour {
         course: &mut Course,
         jar: &mut Jar,
         sink: &mut impl Sink,
-        probe: &mut Probe<'_>,
+        (stages, probe): (Option<usize>, &mut Probe<'_>),
     ) -> Result<Option<Answer>, Failure> {
         if self.manner.cookies {
             course.edit.cookies = jar.cookies(&course.url);
         }
         rewrite(request, &course.edit, &mut self.wire);
         let origin = Origin::of(&course.url).unwrap_or_else(|| course.first.clone());
-        let mut look = Look::new(&self.manner, sink);
         let on_main = origin == course.first && !course.main_ended;
-        let mut spare = if on_main {
-            None
-        } else {
-            Some(spare(&mut self.spares, &self.manner, &self.target, self.link, &origin, probe).await?)
-        };
+        let mut spare = if on_main { None } else { Some(self.spare(&origin, stages, probe).await?) };
+        let mut look = Look::new(&self.manner, sink);
         let session = spare.as_mut().unwrap_or(main);
         let wire = Wire { bytes: &self.wire, head_only: call.head_only, closes: call.closes };
-        let Exchanged { result, sent, received } = session.send(wire, &mut look).await;
+        let mut watch = Stopwatch::start(probe, &mut course.times);
+        let Exchanged { result, sent, received } = session.send(wire, &mut look, &mut watch).await;
+        watch.end();
         course.sent = course.sent.saturating_add(sent);
         course.received += received;
         let Look { location, status, set_cookies, decoder, broken, sink, .. } = look;
@@ -202,6 +238,51 @@ impl Detour {
         Ok(Some(Answer { keep_alive: !course.main_ended, ..answer }))
     }
 
+    /// A connection to `origin` that can take a request: a kept one on which nothing has happened since, or a new one.
+    async fn spare(
+        &mut self,
+        origin: &Origin,
+        stages: Option<usize>,
+        probe: &mut Probe<'_>,
+    ) -> Result<Session, Failure> {
+        while let Some(at) = self.spares.iter().position(|(to, _)| to == origin) {
+            let (_, mut session) = self.spares.swap_remove(at);
+            let is_quiet = {
+                let mut context = Context::from_waker(Waker::noop());
+                pin!(session.unasked()).poll(&mut context).is_pending()
+            };
+            if is_quiet {
+                return Ok(session);
+            }
+        }
+        let manner = &self.manner;
+        let tls = match (&manner.tls, origin.secure) {
+            (Some(config), true) => Some(Tls::named(config, &origin.host).map_err(|why| {
+                Failure::Told(Fault::fatal(FaultKind::Tls), format!("{}: {why}", origin.host))
+            })?),
+            _ => None,
+        };
+        let dial =
+            Dial { route: &manner.route, host: &origin.host, port: origin.port, tls: tls.as_ref(), stages };
+        match self.connect(origin, &dial, probe).await {
+            Ok(connection) => Ok(Session::new(connection, self.manner.max_body)),
+            Err(fault) => Err(Failure::Told(fault, probe.noted().to_owned())),
+        }
+    }
+
+    async fn connect(
+        &self,
+        origin: &Origin,
+        dial: &Dial<'_>,
+        probe: &mut Probe<'_>,
+    ) -> Result<Connection, Fault> {
+        if self.manner.first.as_ref() == Some(origin) {
+            // Its addresses were found before the run.
+            return self.target.connect_by(dial, self.link, probe).await;
+        }
+        self.target.connect_other(dial, self.link, probe).await
+    }
+
     /// Sets `course` to where a redirect leads.
     fn follow(
         &self,
@@ -222,7 +303,8 @@ impl Detour {
         let method = if course.edit.becomes_get { b"GET" } else { method_and_target(request).0 };
         course.hops += 1;
         course.edit.becomes_get |= redirect::becomes_get(status, method);
-        course.edit.target = Some(redirect::target(&next));
+        let is_whole = self.manner.route.proxy().is_some() && next.scheme() == "http";
+        course.edit.target = Some(if is_whole { next.to_string() } else { redirect::target(&next) });
         let is_first = Origin::of(&next).as_ref() == Some(&course.first);
         course.edit.host = (!is_first).then(|| redirect::authority(&next));
         course.url = next;
@@ -233,46 +315,15 @@ impl Detour {
 impl Course {
     fn begin(base: &str, request: &[u8]) -> Result<Self, Failure> {
         let target = String::from_utf8_lossy(method_and_target(request).1);
+        // What is for a proxy is whole.
+        let base = if target.starts_with('/') { base } else { "" };
         let url = Url::parse(&format!("{base}{target}")).ok();
         let Some((url, first)) = url.and_then(|url| Origin::of(&url).map(|origin| (url, origin))) else {
             let why = "the URL cannot be taken apart, which redirects and cookies need".to_owned();
             return Err(Failure::Told(Fault::answered(FaultKind::Local, 0), why));
         };
         let (edit, main_ended) = (Edit::default(), false);
-        Ok(Self { url, first, edit, hops: 0, sent: 0, received: 0, main_ended })
-    }
-}
-
-/// A connection to `origin` that can take a request: a kept one on which nothing has happened since, or a new one.
-async fn spare(
-    spares: &mut Vec<(Origin, Session)>,
-    manner: &Manner,
-    target: &Target,
-    link: LinkId,
-    origin: &Origin,
-    probe: &mut Probe<'_>,
-) -> Result<Session, Failure> {
-    while let Some(at) = spares.iter().position(|(to, _)| to == origin) {
-        let (_, mut session) = spares.swap_remove(at);
-        let is_quiet = {
-            let mut context = Context::from_waker(Waker::noop());
-            pin!(session.unasked()).poll(&mut context).is_pending()
-        };
-        if is_quiet {
-            return Ok(session);
-        }
-    }
-    let tls =
-        match (&manner.tls, origin.secure) {
-            (Some(config), true) => Some(Tls::named(config, &origin.host).map_err(|why| {
-                Failure::Told(Fault::fatal(FaultKind::Tls), format!("{}: {why}", origin.host))
-            })?),
-            _ => None,
-        };
-    let opened = target.connect_other(&manner.route, (&origin.host, origin.port), link, tls.as_ref(), probe);
-    match opened.await {
-        Ok(connection) => Ok(Session::new(connection, manner.max_body)),
-        Err(fault) => Err(Failure::Told(fault, probe.noted().to_owned())),
+        Ok(Self { url, first, edit, hops: 0, sent: 0, received: 0, times: Times::default(), main_ended })
     }
 }
 

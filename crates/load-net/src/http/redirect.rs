@@ -60,6 +60,11 @@ impl Origin {
         let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
         Some(Self { secure, host, port: url.port_or_known_default()? })
     }
+
+    /// Who the target of a run is.
+    pub fn of_target(url: &crate::url::Url) -> Option<Self> {
+        Url::parse(&format!("{}://{}", url.scheme, url.authority)).ok().as_ref().and_then(Self::of)
+    }
 }
 
 /// Whether the answer says that something is elsewhere.

@@ -17,8 +17,8 @@ pub struct Edit {
 
 /// Fields that describe a body.
 const OF_BODIES: [&[u8]; 4] = [b"content-length", b"content-type", b"content-encoding", b"transfer-encoding"];
-/// Fields for the host that the user named.
-const OF_HOSTS: [&[u8]; 3] = [b"authorization", b"cookie", b"proxy-authorization"];
+/// Fields for the host that the user named. `Proxy-Authorization` is the proxy's, which stays the same.
+const OF_HOSTS: [&[u8]; 2] = [b"authorization", b"cookie"];
 
 /// Writes `request` with this `edit` into `out`, which is emptied before.
 pub fn rewrite(request: &[u8], edit: &Edit, out: &mut Vec<u8>) {

@@ -14,6 +14,7 @@ use tokio::io::AsyncWrite as _;
 use crate::connection::Connection;
 use crate::http::codec::{Answer, Broken, Codec, Progress, Sink};
 use crate::http::request::{Buffers, Request};
+use crate::stages::Watch;
 use crate::tls;
 
 /// Room for one read. One for all sessions of a thread: it stays in the cache, and 10,000 idle sessions need none.
@@ -77,12 +78,26 @@ impl Session {
         let Self { connection, codec, buffers } = self;
         let bytes = call.bytes(scope, buffers);
         let wire = Wire { bytes, head_only: call.head_only, closes: call.closes };
-        exchange(connection, codec, wire, &mut sink).await
+        exchange(connection, codec, wire, &mut sink, &mut ()).await
+    }
+
+    /// Like [`Session::exchange`], with somebody who watches.
+    pub async fn exchange_watched(
+        &mut self,
+        call: &Request,
+        scope: &Scope,
+        mut sink: impl Sink,
+        watch: &mut impl Watch,
+    ) -> Exchanged {
+        let Self { connection, codec, buffers } = self;
+        let bytes = call.bytes(scope, buffers);
+        let wire = Wire { bytes, head_only: call.head_only, closes: call.closes };
+        exchange(connection, codec, wire, &mut sink, watch).await
     }
 
     /// Makes one call with a request that is rendered already.
-    pub async fn send(&mut self, wire: Wire<'_>, sink: &mut impl Sink) -> Exchanged {
-        exchange(&mut self.connection, &mut self.codec, wire, sink).await
+    pub async fn send(&mut self, wire: Wire<'_>, sink: &mut impl Sink, watch: &mut impl Watch) -> Exchanged {
+        exchange(&mut self.connection, &mut self.codec, wire, sink, watch).await
     }
 
     /// Waits for what should not come: bytes, or the end of the connection.
@@ -112,10 +127,12 @@ async fn exchange(
     codec: &mut Codec,
     wire: Wire<'_>,
     sink: &mut impl Sink,
+    watch: &mut impl Watch,
 ) -> Exchanged {
     let request = wire.bytes;
     codec.begin(!wire.head_only);
-    let mut exchange = Exchange { connection, codec, sink, request, sent: 0, flushed: false, received: 0 };
+    let mut exchange =
+        Exchange { connection, codec, sink, watch, request, sent: 0, flushed: false, received: 0 };
     let mut result = poll_fn(|context| exchange.poll(context)).await;
     let Exchange { sent, received, .. } = exchange;
     if let Ok(answer) = &mut result {
@@ -126,17 +143,18 @@ async fn exchange(
 }
 
 /// One call while it is under way.
-struct Exchange<'a, S> {
+struct Exchange<'a, S, W> {
     connection: &'a mut Connection,
     codec: &'a mut Codec,
     sink: &'a mut S,
+    watch: &'a mut W,
     request: &'a [u8],
     sent: usize,
     flushed: bool,
     received: u64,
 }
 
-impl<S: Sink> Exchange<'_, S> {
+impl<S: Sink, W: Watch> Exchange<'_, S, W> {
     #[inline]
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
         match self.poll_send(context) {
@@ -158,7 +176,10 @@ impl<S: Sink> Exchange<'_, S> {
         }
         if !self.flushed {
             match Pin::new(&mut *self.connection).poll_flush(context) {
-                Poll::Ready(Ok(())) => self.flushed = true,
+                Poll::Ready(Ok(())) => {
+                    self.flushed = true;
+                    self.watch.sent();
+                }
                 other => return other,
             }
         }
@@ -187,6 +208,9 @@ impl<S: Sink> Exchange<'_, S> {
     /// What came in one read; a result when that ends the answer.
     #[inline]
     fn take(&mut self, bytes: &[u8]) -> Option<Result<Answer, Failure>> {
+        if self.received == 0 {
+            self.watch.first();
+        }
         self.received += bytes.len() as u64;
         match self.codec.feed(bytes, self.sink) {
             Ok(Progress::More) => None,
