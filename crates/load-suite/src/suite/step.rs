@@ -31,8 +31,6 @@ pub struct Step {
     pub think: Option<Think>,
     /// Instead of the run's.
     pub timeout: Option<Duration>,
-    /// Steps in a row with the same word run at the same time.
-    pub parallel: Option<String>,
     /// What it gives to metrics.
     pub feeds: Vec<Feed>,
     /// The other keys: what is sent.
@@ -77,7 +75,6 @@ impl Step {
             return Err(fields.wrong("think: pacing is between iterations; a step takes a pause like 1s..5s"));
         }
         let timeout = fields.duration("timeout")?.map(|at| at.value);
-        let parallel = fields.text("parallel")?.map(|at| at.value);
         let feeds = Feed::read_all(&mut fields, measures)?;
         let place = fields.place.clone();
         Ok(Self {
@@ -89,7 +86,6 @@ impl Step {
             poll,
             think,
             timeout,
-            parallel,
             feeds,
             request: fields,
         })
