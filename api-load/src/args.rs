@@ -47,7 +47,7 @@ pub struct ApiArgs {
     #[arg(long, help_heading = "HTTP")]
     pub compressed: bool,
     /// Measure the stages of calls and connections, as series with the names of k6.
-    #[arg(long, help_heading = "HTTP")]
+    #[arg(id = "call_stages", long = "stages", help_heading = "HTTP")]
     pub stages: bool,
     /// Make a new connection for every call, and say so to the server (Connection: close).
     #[arg(long, help_heading = "Connections")]

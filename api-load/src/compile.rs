@@ -166,11 +166,11 @@ impl<'a> Compiler<'a> {
             None => Vec::new(),
         };
         fields.finish("a step")?;
-        let media_type = content.as_ref().and_then(|content| content.media_type);
+        let media_type = content.as_ref().and_then(|content| content.media_type.clone());
         if let Some(media_type) = media_type
             && !self.headers.iter().chain(&own).any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
         {
-            own.push(("Content-Type".into(), line.clone().map(|_| media_type.to_owned())));
+            own.push(("Content-Type".into(), line.clone().map(|_| media_type)));
         }
         let headers = self.headers(&own)?;
         let target = format!("{}{path}", self.base.prefix);

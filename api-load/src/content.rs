@@ -1,5 +1,8 @@
 //! What is the body of a step? Text, file, JSON or a form, as a suite writes it.
 
+use std::path::Path;
+
+use load_net::http::content::{self, Part};
 use load_suite::fields::{At, Fields};
 use load_suite::node::{Node, SuiteError, Value};
 use load_suite::suite::{Read, compile, texts};
@@ -8,18 +11,19 @@ use load_suite::template::{Escape, Names, Template};
 /// A body and the type that goes with it.
 pub struct Content {
     /// The `Content-Type`, unless the step has a header of its own.
-    pub media_type: Option<&'static str>,
+    pub media_type: Option<String>,
     /// The body.
     pub body: Template,
 }
 
 impl Content {
-    /// Takes `body`, `body_file`, `json` or `form`.
+    /// Takes `body`, `body_file`, `json`, `form` or `multipart`.
     ///
     /// # Errors
     /// What is wrong, and where.
     pub fn read(fields: &mut Fields, names: &Names, read: Read<'_>) -> Result<Option<Self>, SuiteError> {
-        let kinds = ["body", "body_file", "json", "form"].into_iter().filter(|kind| fields.has(kind));
+        let kinds =
+            ["body", "body_file", "json", "form", "multipart"].into_iter().filter(|kind| fields.has(kind));
         let kinds: Vec<_> = kinds.collect();
         if kinds.len() > 1 {
             return Err(
@@ -31,7 +35,7 @@ impl Content {
             return Ok(Some(Self { media_type: None, body }));
         }
         if let Some(file) = fields.text("body_file")? {
-            let folder = std::path::Path::new(&*file.place.file).parent().map(std::path::Path::to_owned);
+            let folder = Path::new(&*file.place.file).parent().map(Path::to_owned);
             let path = folder.unwrap_or_default().join(&file.value);
             let content =
                 read(&path).map_err(|error| file.wrong(format!("body_file: {}: {error}", path.display())))?;
@@ -40,14 +44,43 @@ impl Content {
         }
         if let Some(node) = fields.node("json") {
             let body = json(node, names)?;
-            return Ok(Some(Self { media_type: Some("application/json"), body }));
+            return Ok(Some(Self { media_type: Some("application/json".into()), body }));
         }
         if let Some(mut table) = fields.table("form")? {
             let body = form(&mut table, names)?;
-            return Ok(Some(Self { media_type: Some("application/x-www-form-urlencoded"), body }));
+            return Ok(Some(Self { media_type: Some("application/x-www-form-urlencoded".into()), body }));
+        }
+        if let Some(mut table) = fields.table("multipart")? {
+            return in_parts(&mut table, names, read).map(Some);
         }
         Ok(None)
     }
+}
+
+/// A form in parts; `@FILE` is a file beside the suite.
+fn in_parts(table: &mut Fields, names: &Names, read: Read<'_>) -> Result<Content, SuiteError> {
+    let place = table.place.clone();
+    let mut parts = Vec::new();
+    for (name, value) in texts(table)? {
+        let (content, file) = match value.value.strip_prefix('@') {
+            Some(file) => {
+                let folder = Path::new(&*value.place.file).parent().unwrap_or(Path::new(""));
+                let path = folder.join(file);
+                let content = read(&path)
+                    .map_err(|error| value.wrong(format!("multipart: {}: {error}", path.display())))?;
+                (content, path.file_name().map(|name| name.to_string_lossy().into_owned()))
+            }
+            None => (value.value, None),
+        };
+        parts.push((name, content, file));
+    }
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(name, value, file)| Part { name, value: value.as_bytes(), file: file.as_deref() })
+        .collect();
+    let whole = content::Content::multipart(&parts);
+    let body = At { place, value: String::from_utf8_lossy(&whole.bytes).into_owned() };
+    Ok(Content { media_type: whole.kind, body: compile(&body, names, Escape::Raw)? })
 }
 
 /// A text is JSON as it stands; everything else is written as JSON.
@@ -149,6 +182,10 @@ mod tests {
             ),
             ("json = { n = \"{{iteration | raw}}\" }", "{\"n\":0}"),
             ("json = '{\"n\": {{iteration}}, \"id\": \"{{id}}\"}'", "{\"n\": 0, \"id\": \"a \\\"b\\\"\"}"),
+            (
+                "multipart = { n = \"{{id}}\" }",
+                "------quintet-9f2c7b41d05e-0000\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\na \"b\"\r\n------quintet-9f2c7b41d05e-0000--\r\n",
+            ),
             ("form = { \"a b\" = \"c&{{id}}\" }", "a%20b=c%26a%20%22b%22"),
         ] {
             assert_eq!(body(step).as_deref(), Ok(expected), "{step}");
