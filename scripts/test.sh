@@ -65,6 +65,8 @@ missing_packages() {
   # The tests signal processes and pin them to cores.
   has pgrep || echo procps
   has taskset || echo util-linux
+  # What others get is compared with ours.
+  has curl || echo curl
   # A server that we did not write. Its folder is not in everybody's PATH.
   PATH=$PATH:/usr/sbin has nginx || echo nginx-light
   # Two more, for WebSockets.

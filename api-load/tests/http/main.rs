@@ -6,6 +6,7 @@ mod client;
 mod compressed;
 mod contents;
 mod cookies;
+mod curl;
 mod faults;
 mod handshakes;
 mod idle;
