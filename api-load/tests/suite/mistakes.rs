@@ -80,10 +80,16 @@ fn flags_that_do_not_fit_are_told() {
         ("--body x", "a body: the steps of the suite say that"),
         ("--method PUT", "--method: the steps of the suite say that"),
         ("--threshold no_such:count>1", "unknown metric `no_such`"),
+        ("-u 5 --scale-time 0.1 --exclude-tags x", "--exclude-tags x: unknown"),
     ] {
         let error = said(suite, line);
         assert!(error.contains(expected), "{line}: {error}");
     }
+    let error = said(&format!("thresholds = [\n\"no_such: count>1\"]\n{suite}"), "");
+    assert!(error.contains("FILE:2: ") && error.contains("unknown metric `no_such`"), "{error}");
+    let rows = format!("[data.d]\norder = \"unique\"\nrows = [{{ a = 1 }}, {{ a = 2 }}]\n{suite}");
+    let error = said(&rows, "--only u");
+    assert!(error.contains("data d has 2 rows for 5 users"), "{error}");
     let left = tool().run(["--url", "http://127.0.0.1:1", "--profile", "p"]);
     left.is_refused(104, "--profile is about a suite");
     tool().run(["--suite", "nowhere.toml"]).is_refused(104, "nowhere.toml: No such file");

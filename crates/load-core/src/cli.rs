@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use load_report::exit::Exit;
+use load_report::model::RunFile;
 
 use crate::child::{self, Setup};
 use crate::error::{RunError, UsageError};
@@ -37,6 +38,45 @@ pub fn main<P: Protocol>(about: About) -> ExitCode {
         Some(setup) => in_child::<P>(about, setup),
         None => at_terminal::<P>(about, &argv),
     })
+}
+
+/// Loads a target from within a program, a test for instance, and returns the result, which is also left in the results
+/// folder. `words` are the tool's command line without its name; nothing is printed. All work is done in this process.
+///
+/// # Errors
+/// There is no result: a mistake in `words`, a target that cannot be reached, results that cannot be written.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let words = ["--null", "-r", "500", "-d", "2s", "--results", "/tmp/results"];
+/// let run = load_core::load::<load_core::null::Null>(&words)?;
+/// assert_eq!(run.verdict.label(), "PASS");
+/// assert!(run.totals.response_ms.is_some_and(|ms| ms.p95 < 200.0));
+/// # Ok(())
+/// # }
+/// ```
+pub fn load<P: Protocol>(words: &[&str]) -> Result<Box<RunFile>, RunError> {
+    let usage = |error: clap::Error| UsageError::new(error.to_string());
+    let about = About { name: P::NAME, version: "", about: "", examples: "" };
+    let argv: Vec<String> =
+        std::iter::once(P::NAME).chain(words.iter().copied()).map(str::to_owned).collect();
+    let matches = command::<P>(about).try_get_matches_from(&argv).map_err(usage)?;
+    let mut args = LoadArgs::from_arg_matches(&matches).map_err(usage)?;
+    if args.processes > 1 {
+        return Err(UsageError::new(
+            "--processes: a call from within a program has no processes of its own; leave it out",
+        )
+        .into());
+    }
+    args.quiet = true;
+    let finished = if args.null {
+        run(Null::from_args(&args), &args, &argv, &Console::new(Arc::default(), true))
+    } else {
+        let protocol = protocol::<P>(&matches, &mut args)?;
+        let console = Console::new(Arc::new(Secrets::new(protocol.secrets())), true);
+        run(protocol, &args, &argv, &console)
+    };
+    finished?.run.ok_or_else(|| RunError::Internal("nothing was measured".into()))
 }
 
 /// The whole program of a tool with one protocol and something besides: a first word that names one of `words` chooses it,
@@ -225,7 +265,7 @@ fn local() -> Result<tokio::runtime::LocalRuntime, RunError> {
 fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String]) -> Result<Exit, RunError> {
     let secrets = Arc::new(Secrets::new(protocol.secrets()));
     let console = Console::new(Arc::clone(&secrets), args.quiet);
-    run(protocol, args, argv, &console).or_else(|error| {
+    run(protocol, args, argv, &console).map(|finished| finished.exit).or_else(|error| {
         console.complain(&format!("{}: {error}", about.name));
         Ok(error.exit())
     })

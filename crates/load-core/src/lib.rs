@@ -24,4 +24,4 @@ pub mod secret;
 mod suite;
 mod usage;
 
-pub use cli::{About, Tool, main, main_with, tools};
+pub use cli::{About, Tool, load, main, main_with, tools};

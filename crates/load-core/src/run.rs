@@ -26,7 +26,21 @@ use crate::usage::Meter;
 const LEAD: Nanos = Nanos(20_000_000);
 const LEAD_OF_CHILDREN: Nanos = Nanos(200_000_000);
 
-/// Runs `protocol` as `args` say and returns the code to leave with.
+/// What a run came to.
+pub(crate) struct Finished {
+    /// The code to leave with.
+    pub(crate) exit: Exit,
+    /// The result, unless nothing was measured.
+    pub(crate) run: Option<Box<RunFile>>,
+}
+
+impl Finished {
+    fn without_result(exit: Exit) -> Self {
+        Self { exit, run: None }
+    }
+}
+
+/// Runs `protocol` as `args` say.
 ///
 /// # Errors
 /// When there is no result: see [`RunError`].
@@ -35,7 +49,7 @@ pub(crate) fn run<P: Protocol>(
     args: &LoadArgs,
     argv: &[String],
     console: &Console,
-) -> Result<Exit, RunError> {
+) -> Result<Finished, RunError> {
     let plan = build(args, Context::of(&protocol))?;
     check_reports(&args.reports)?;
     preflight(&plan)?;
@@ -46,7 +60,7 @@ pub(crate) fn run<P: Protocol>(
         console.say(&format!("warning: {reason}"));
     }
     if args.dry_run {
-        return Ok(Exit::Pass);
+        return Ok(Finished::without_result(Exit::Pass));
     }
     let component = args.name.clone().unwrap_or_else(|| P::NAME.to_owned());
     let (run_id, mut folder) = folder(args, &component, plan.segment)?;
@@ -64,7 +78,7 @@ pub(crate) fn run<P: Protocol>(
         Ok(None) => {
             folder.discard();
             console.complain("stopped before the run began: nothing was measured");
-            Ok(Exit::Interrupted)
+            Ok(Finished::without_result(Exit::Interrupted))
         }
         Err(error) => {
             folder.discard();
@@ -249,7 +263,7 @@ impl Stage<'_> {
 }
 
 /// Judges, writes, prints.
-fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, folder: &Folder) -> Exit {
+fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, folder: &Folder) -> Finished {
     let mut run = record.judge(&plan.thresholds);
     run.warnings.extend(explain(&run));
     if !run.invalid.is_empty() {
@@ -269,7 +283,7 @@ fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, fo
             console.complain(&text::run(&run, false));
         }
     }
-    exit(&run, shown && written.is_ok())
+    Finished { exit: exit(&run, shown && written.is_ok()), run: Some(Box::new(run)) }
 }
 
 /// What a reader should know about why the run came out as it did.

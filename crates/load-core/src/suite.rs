@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use load_suite::fields::At;
 use load_suite::stage::Stage;
 use load_suite::suite::{Choice, Profile, Suite, tree};
 
@@ -93,7 +94,9 @@ pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError
     args.think = args.think.or(profile.think);
     args.timeout = args.timeout.or(profile.timeout);
     args.graceful_stop = args.graceful_stop.or(profile.graceful_stop);
-    args.thresholds.extend(suite.thresholds.iter().map(|threshold| threshold.value.clone()));
+    let threshold = |text: &At<String>| (text.place.to_string(), text.value.clone());
+    args.suite_thresholds = suite.thresholds.iter().map(threshold).collect();
+    args.rows.clone_from(&suite.rows);
     Ok(())
 }
 

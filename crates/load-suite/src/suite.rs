@@ -70,6 +70,8 @@ pub struct Suite {
     pub names: Names,
     /// Values that must not be shown.
     pub secrets: Vec<String>,
+    /// The smallest table with a row for each user, and how many rows it has.
+    pub rows: Option<(String, u64)>,
 }
 
 impl Suite {
@@ -91,7 +93,10 @@ impl Suite {
             }
             names.set(&key, &value);
         }
+        let mut rows = None;
         for data in data(&mut fields, read)? {
+            let own = (data.order == Order::Unique).then(|| (data.name.clone(), data.rows.len() as u64));
+            rows = rows.into_iter().chain(own).min_by_key(|(_, rows)| *rows);
             names.add_data(data);
         }
         let measures = Measure::read_all(&mut fields)?;
@@ -113,6 +118,7 @@ impl Suite {
             cleanup,
             names,
             secrets,
+            rows,
         })
     }
 }

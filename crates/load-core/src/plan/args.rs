@@ -57,6 +57,12 @@ pub struct LoadArgs {
     /// What a suite says.
     #[command(flatten)]
     pub suite: SuiteArgs,
+    /// Thresholds of the suite, each behind its place.
+    #[arg(skip)]
+    pub suite_thresholds: Vec<(String, String)>,
+    /// The suite's smallest table with a row for each user: its name, and how many users that makes at most.
+    #[arg(skip)]
+    pub rows: Option<(String, u64)>,
 
     /// Worker threads of each process [default: all cores].
     #[arg(long, value_name = "N", help_heading = "Machine")]

@@ -78,6 +78,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     let duration = duration(args);
     let (load, vus, max_vus, record_rate) = load(args, duration, context.sharing)?;
     enough_to_do(args, &load, vus)?;
+    enough_rows(args, max_vus)?;
     let warmup = args.warmup.unwrap_or_default();
     if warmup >= duration {
         return refuse(format!(
@@ -162,6 +163,16 @@ fn enough_to_do(args: &LoadArgs, load: &Load, vus: u64) -> Result<(), UsageError
         ));
     }
     Ok(())
+}
+
+/// A row of data for every user, where users have rows of their own.
+fn enough_rows(args: &LoadArgs, users: u64) -> Result<(), UsageError> {
+    match &args.rows {
+        Some((name, rows)) if *rows < users => refuse(format!(
+            "data {name} has {rows} rows for {users} users, each of which needs its own (order = \"unique\"): give it more rows, or the run fewer users"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Contradictions between flags.
@@ -316,10 +327,12 @@ fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, Usag
         .with_extras(&context.extras)
         .with_counters(&context.counters)
         .with_rates(&context.rates);
-    let parse = |text: &String| {
-        Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("--threshold: {error}")))
+    let parse = |(place, text): (&str, &String)| {
+        Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
     };
-    Ok(with_defaults(args.thresholds.iter().map(parse).collect::<Result<_, _>>()?))
+    let typed = args.thresholds.iter().map(|text| ("--threshold", text));
+    let written = args.suite_thresholds.iter().map(|(place, text)| (place.as_str(), text));
+    Ok(with_defaults(typed.chain(written).map(parse).collect::<Result<_, _>>()?))
 }
 
 fn raw(args: &LoadArgs) -> Result<Option<std::path::PathBuf>, UsageError> {
