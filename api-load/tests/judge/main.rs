@@ -4,6 +4,7 @@
 mod faults;
 mod invalid;
 mod merge;
+mod options;
 mod secrets;
 mod stops;
 mod support;
