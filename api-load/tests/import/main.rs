@@ -1,6 +1,8 @@
 //! The subcommand `import`, run as users run it.
 #![expect(clippy::unwrap_used, reason = "what a test needs is there, or it fails")]
 
+mod run;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

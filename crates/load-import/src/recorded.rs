@@ -149,7 +149,7 @@ impl Words<'_> {
             step.body = Body::Json(self.json("", &value));
             step.take_header("content-type");
             if essence != "application/json" {
-                step.header("Content-Type", mime);
+                step.header("Content-Type", &text::literal(mime));
             }
             return;
         }

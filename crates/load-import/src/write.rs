@@ -80,6 +80,9 @@ fn task(out: &mut String, task: &Task) {
 
 fn step(out: &mut String, step: &Step) {
     step.notes.iter().for_each(|note| comment(out, note));
+    if let Body::Multipart(parts) = &step.body {
+        lost(parts).iter().for_each(|note| comment(out, note));
+    }
     let _ = writeln!(out, "request = {}", quoted(&step.request));
     if !step.headers.is_empty() {
         let _ = writeln!(out, "headers = {}", inline(&step.headers));
@@ -110,25 +113,43 @@ fn body(out: &mut String, step: &Step) {
             _ => writeln!(out, "json = {}", block(&value.pretty())),
         },
         Body::Form(fields) => writeln!(out, "form = {}", inline(fields)),
-        Body::Multipart(parts) => {
-            let parts: Vec<_> = parts.iter().map(part).collect();
-            writeln!(out, "multipart = {{ {} }}", parts.join(", "))
-        }
+        Body::Multipart(parts) => writeln!(out, "multipart = {}", inline(&multipart(parts))),
     };
 }
 
-fn part(part: &Part) -> String {
-    let (kind, value) = match &part.content {
-        Content::Text(text) => ("text", text),
-        Content::File(path) => ("file", path),
-    };
-    match &part.mime {
-        None if kind == "text" => format!("{} = {}", key(&part.name), quoted(value)),
-        None => format!("{} = {{ {kind} = {} }}", key(&part.name), quoted(value)),
-        Some(mime) => {
-            format!("{} = {{ {kind} = {}, type = {} }}", key(&part.name), quoted(value), quoted(mime))
+/// Names and values of parts, each name once; `@` stands before a file.
+fn multipart(parts: &[Part]) -> Vec<(String, String)> {
+    let mut all = Vec::<(String, String)>::new();
+    for part in parts.iter().filter(|part| !part.name.is_empty()) {
+        let value = match &part.content {
+            Content::File(path) => format!("@{path}"),
+            Content::Text(text) => match text.strip_prefix('@') {
+                Some(rest) => format!("{{{{pick('@')}}}}{rest}"),
+                None => text.clone(),
+            },
+        };
+        if !all.iter().any(|(name, _)| *name == part.name) {
+            all.push((part.name.clone(), value));
         }
     }
+    all
+}
+
+/// What a suite cannot say of parts.
+fn lost(parts: &[Part]) -> Vec<String> {
+    let mut lost = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        if let Some(mime) = &part.mime {
+            lost.push(format!("The type {mime} of the part {} was left out.", part.name));
+        }
+        if parts[..at].iter().any(|other| other.name == part.name) {
+            lost.push(format!("Another part {} was left out: a name is there once.", part.name));
+        }
+        if let Content::File(path) = &part.content {
+            lost.push(format!("The file {path} must be beside the suite."));
+        }
+    }
+    lost
 }
 
 fn expect(expect: &Expect) -> Option<String> {

@@ -127,7 +127,7 @@ impl Operation<'_> {
         match (rank(mime), value) {
             (0, value) => step.body = Body::Json(value),
             (1, value) => {
-                step.header("Content-Type", mime);
+                step.header("Content-Type", &text::literal(mime));
                 step.body = Body::Json(value);
             }
             (2, Json::Table(fields)) => {
@@ -135,7 +135,7 @@ impl Operation<'_> {
                     Body::Form(fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect());
             }
             (3, Json::Table(fields)) => {
-                notes.push("A file is a part of its own: NAME = { file = \"PATH\" }.".to_owned());
+                notes.push("A part that is a file is written as NAME = \"@PATH\".".to_owned());
                 let part = |(name, value): (String, Json)| Part {
                     name,
                     content: Content::Text(plain(&value)),
@@ -144,7 +144,7 @@ impl Operation<'_> {
                 step.body = Body::Multipart(fields.into_iter().map(part).collect());
             }
             (_, value) => {
-                step.header("Content-Type", mime);
+                step.header("Content-Type", &text::literal(mime));
                 step.body = Body::Text(plain(&value));
             }
         }
