@@ -9,7 +9,7 @@ const SHORT: &str = "--no-progress";
 
 #[test]
 fn every_call_of_every_step_is_counted_as_the_shop_counts_it() {
-    for more in ["", " --processes 2"] {
+    for more in ["", " --processes 2", " --disable-keepalive"] {
         let (shop, tool) = (Shop::open(), tool());
         let left = run(&tool, &shop, &shop_suite(), &format!("-u 10 -d 2s {SHORT}{more}"));
         assert_eq!(left.code, 0, "{}{}", left.stdout, left.stderr);

@@ -100,7 +100,7 @@ impl<P: Protocol> Lane<P> {
         let worker = Rc::clone(&self.worker);
         for (class, started) in std::mem::take(&mut self.started).into_iter().enumerate() {
             let steps = &worker.protocol.script().classes()[class].stop;
-            if started && !steps.is_empty() && self.session.is_some() {
+            if started && !steps.is_empty() && (P::RESUMES || self.session.is_some()) {
                 let now = worker.clock.now();
                 let times = CallTimes { seq: self.vu.scope.seq, due: now, start: now, end: now };
                 let mut course = Course { tick: None, times, fresh: true, think: Think::None, op: 0 };
