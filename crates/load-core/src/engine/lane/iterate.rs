@@ -248,8 +248,11 @@ impl<P: Protocol> Lane<P> {
     async fn pause(&mut self, due: Nanos) -> Pause {
         let Self { worker, session, note, alarm, .. } = self;
         let worker = &**worker;
-        let Some(session) = session.as_mut() else { return Pause::Over };
         alarm.set(due);
+        let Some(session) = session.as_mut() else {
+            alarm.wait().await;
+            return Pause::Over;
+        };
         let mut probe = Probe::new(worker, note);
         let mut idle = pin!(worker.protocol.idle(session, &mut probe));
         poll_fn(|context| {
