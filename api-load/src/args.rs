@@ -1,5 +1,7 @@
 //! Which flags does api-load have of its own?
 
+use std::num::NonZeroU32;
+
 use load_net::args::{HeaderArgs, TlsArgs};
 use load_net::http::content::ContentArgs;
 use load_net::http::redirect::RedirectArgs;
@@ -50,11 +52,17 @@ pub struct ApiArgs {
     #[arg(id = "call_stages", long = "stages", help_heading = "HTTP")]
     pub stages: bool,
     /// Make a new connection for every call, and say so to the server (Connection: close).
-    #[arg(long, help_heading = "Connections")]
+    #[arg(long, conflicts_with = "http2", help_heading = "Connections")]
     pub disable_keepalive: bool,
     /// Which way connections take.
     #[command(flatten)]
     pub route: RouteArgs,
+    /// Speak HTTP/2: over http:// with prior knowledge, over https:// as TLS agrees (ALPN).
+    #[arg(long, help_heading = "Connections")]
+    pub http2: bool,
+    /// Calls at a time on each connection of HTTP/2: with -c 8, --streams 8 makes 64 users.
+    #[arg(long, value_name = "N", requires = "http2", help_heading = "Connections")]
+    pub streams: Option<NonZeroU32>,
     /// Headers and who is asking; {{...}} works in headers as in --url.
     #[command(flatten)]
     pub headers: HeaderArgs,

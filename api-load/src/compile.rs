@@ -4,7 +4,7 @@ use std::path::Path;
 
 use load_core::error::UsageError;
 use load_core::protocol::{OpId, Poll, Script, Task, TaskStep, UserClass};
-use load_net::http::{Body, Parts, Request};
+use load_net::http::{Body, Parts};
 use load_net::redact;
 use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::fields::{At, Fields};
@@ -13,6 +13,7 @@ use load_suite::suite::{self, Measure, MeasureKind, Read, Suite, Tests, compile,
 use load_suite::template::{Escape, Names};
 use load_suite::think::Think;
 
+use crate::client::Version;
 use crate::content::Content;
 use crate::expect::{Expect, StatusRange, Statuses};
 use crate::protocol::Step;
@@ -36,6 +37,10 @@ pub struct Compiled {
 
 /// What all steps of a suite have in common.
 pub struct Base<'a> {
+    /// Which HTTP is spoken.
+    pub version: Version,
+    /// And whether over TLS.
+    pub secure: bool,
     /// Path before that of every step.
     pub prefix: &'a str,
     /// Headers of every step that has none of the same name.
@@ -176,7 +181,8 @@ impl<'a> Compiler<'a> {
         let target = format!("{}{path}", self.base.prefix);
         let body = content.as_ref().map(|content| Body::Text(&content.body));
         let parts = Parts { method, target: &target, headers: &headers, body };
-        let request = Request::new(&parts, names).map_err(|why| line.wrong(why))?;
+        let request =
+            self.base.version.request(self.base.secure, &parts, names).map_err(|why| line.wrong(why))?;
         let (statuses, tests) = match step.expect.clone().or_else(|| self.expect.clone()) {
             Some(expect) => good(expect, names, "expect")?,
             None => (None, Good::default()),
@@ -185,7 +191,7 @@ impl<'a> Compiler<'a> {
             Some(poll) => Some(good(poll.until.clone(), names, "until")?),
             None => None,
         };
-        let needed = request.slots();
+        let needed = request.text.slots();
         let needs = names.variables().filter(|(_, slot)| needed.contains(slot));
         let rules = Rules {
             needs: needs.map(|(name, slot)| (slot, name.to_owned())).collect(),

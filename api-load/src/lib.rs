@@ -1,8 +1,9 @@
-//! The load generator for HTTP/1.1, plain and over TLS.
+//! The load generator for HTTP/1.1 and HTTP/2, plain and over TLS.
 //!
 //! | question | module |
 //! |---|---|
 //! | Which flags are there? | [`args`] |
+//! | Which HTTP is spoken? | [`client`] |
 //! | What must an answer be? | [`expect`], [`search`] |
 //! | How does a suite become calls? | [`compile`], [`content`] |
 //! | What does a suite ask of an answer? | [`rules`] |
@@ -13,6 +14,7 @@
 //! How the target is reached and how a call goes over a connection is in `load-net`.
 
 pub mod args;
+pub mod client;
 pub mod compile;
 pub mod content;
 pub mod expect;

@@ -1,15 +1,14 @@
 //! What does the engine get? The protocol of the trait: flags in, one compiled request, faults told apart.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
 use load_net::args::wrong;
 use load_net::connection::Tls;
 use load_net::http::content::{Content, ContentArgs};
-use load_net::http::{self, Agent, Exchanged, Manner, Parts, Request, Sink};
+use load_net::http::{self, Agent, Exchanged, Manner, Parts, Sink};
 use load_net::reach::{Dial, Target};
 use load_net::redact::{self, Collector};
 use load_net::stages;
@@ -20,6 +19,7 @@ use load_suite::suite::Suite;
 use load_suite::template::{Names, Template};
 
 use crate::args::ApiArgs;
+use crate::client::{self, Link, Request, Version};
 use crate::compile::{self, Base, Compiled};
 use crate::expect::{Expect, Statuses};
 use crate::manner;
@@ -28,9 +28,10 @@ use crate::search::{Needle, Search};
 
 const AGENT: &str = concat!("quintet-api-load/", env!("CARGO_PKG_VERSION"));
 
-/// HTTP/1.1.
+/// HTTP/1.1 or HTTP/2.
 pub struct Api {
     url: Url,
+    version: Version,
     method: String,
     /// All headers but `Content-Length`.
     headers: Vec<(String, String)>,
@@ -74,7 +75,7 @@ pub struct Step {
 
 /// One lane's connection, and what looks at the answers on it.
 pub struct Session {
-    http: Agent,
+    http: client::Session,
     search: Search,
     kept: Kept,
 }
@@ -85,7 +86,7 @@ impl Protocol for Api {
     type Args = ApiArgs;
     type Target = Target;
     type Step = Step;
-    type Link = Agent;
+    type Link = Link;
     type Session = Session;
 
     fn new(args: ApiArgs) -> Result<Self, UsageError> {
@@ -97,8 +98,10 @@ impl Protocol for Api {
         let content = args.content.content()?;
         let method = method(&args, content.is_some())?;
         let mut headers = args.headers.headers(&url, AGENT)?;
-        let tls = args.tls.tls(&url, &[b"http/1.1"])?;
+        let alpn: &[u8] = if args.http2 { b"h2" } else { b"http/1.1" };
+        let tls = args.tls.tls(&url, &[alpn])?;
         let manner = manner::manner(&args, &url, tls.as_ref())?;
+        let version = Version::asked(&args, &manner)?;
         manner::announce(&args, &manner, content.as_ref(), &mut headers)?;
         let target = format!("{}{}", manner.ahead(), url.target);
         let parts = Parts {
@@ -107,9 +110,10 @@ impl Protocol for Api {
             headers: &headers,
             body: content.as_ref().map(|content| http::Body::Bytes(&content.bytes)),
         };
-        let request = Request::new(&parts, &Names::none()).map_err(|error| wrong("request", error))?;
+        let request = version.request(url.secure, &parts, &Names::none());
+        let request = request.map_err(|error| wrong("request", error))?;
         let text = args.expect_text.as_deref().and_then(Needle::new);
-        if request.head_only && text.is_some() {
+        if request.text.head_only && text.is_some() {
             return Err(UsageError::new("--expect-text: the answer to HEAD has no body; use --method GET"));
         }
         let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
@@ -117,7 +121,20 @@ impl Protocol for Api {
         let verified = args.tls.describe(&url);
         let (manner, flags) = (Arc::new(manner), args.content);
         let (stages, suite) = (args.stages, None);
-        Ok(Self { url, method, headers, content, flags, tls, manner, stages, verified, script, suite })
+        Ok(Self {
+            url,
+            version,
+            method,
+            headers,
+            content,
+            flags,
+            tls,
+            manner,
+            stages,
+            verified,
+            script,
+            suite,
+        })
     }
 
     fn with_suite(args: ApiArgs, suite: Suite) -> Result<Self, UsageError> {
@@ -133,6 +150,7 @@ impl Protocol for Api {
         let expect = self.script.steps().next().map(|step| &step.step.expect);
         serde_json::json!({
             "url": self.label(),
+            "http": self.version.name(),
             "method": self.method,
             "headers": self.headers.iter().map(shown).collect::<Vec<_>>(),
             "body_bytes": self.content.as_ref().map(|content| content.bytes.len()),
@@ -195,8 +213,18 @@ impl Protocol for Api {
         &self.script
     }
 
+    fn sharing(&self) -> Sharing {
+        self.version.sharing()
+    }
+
+    fn cancels(&self) -> bool {
+        // A stream is reset; in HTTP/1.1 a late answer would be taken for that of the next call.
+        matches!(self.version, Version::Http2(_))
+    }
+
     async fn prepare(&self, _control: &mut Control) -> Result<Target, PrepareError> {
         let target = Target::find_by(&self.manner.route, &self.url, self.tls.clone()).await?;
+        self.version.check(&self.url, &target, &self.dial(None)).await?;
         if self.manner.route.proxy().is_some() {
             // It is the proxy that knows other hosts.
             return Ok(target);
@@ -204,15 +232,20 @@ impl Protocol for Api {
         target.with_others(self.manner.redirect_hosts.iter().map(|other| other.host.as_str())).await
     }
 
-    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Agent, Fault> {
-        let (route, stages) = (&self.manner.route, self.first_stage());
-        let dial = Dial { route, host: &self.url.host, port: self.url.port, tls: self.tls.as_ref(), stages };
-        let connection = target.connect_by(&dial, link, probe).await?;
-        Ok(Agent::new(connection, link, target, &self.manner, stages))
+    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
+        let stages = self.first_stage();
+        let connection = target.connect_by(&self.dial(stages), link, probe).await?;
+        let agent = |connection| Agent::new(connection, link, target, &self.manner, stages);
+        self.version.begin(connection, probe, agent).await
     }
 
-    async fn open(&self, link: Agent, _vu: &Vu) -> Result<Session, Fault> {
-        Ok(Session { http: link, search: Search::default(), kept: Kept::default() })
+    fn share(&self, link: &Link) -> Option<Link> {
+        link.share()
+    }
+
+    async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {
+        let http = client::Session::new(link, &self.manner);
+        Ok(Session { http, search: Search::default(), kept: Kept::default() })
     }
 
     #[inline]
@@ -261,7 +294,7 @@ impl Api {
         control: &mut Control,
     ) -> Result<(), PrepareError> {
         let (observer, mut note, mut vu) = (Unobserved, String::new(), Vu::new(0));
-        let link = LinkId { index: 0, connections: NonZeroU32::MIN, generation: 0 };
+        let link = LinkId::FIRST;
         let (mut session, mut failed) = (None, None);
         for step in steps {
             let mut probe = Probe::unobserved(&observer, &mut note);
@@ -317,7 +350,14 @@ fn from_suite(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
         return Err(UsageError::new("--url: a path before those of the steps has no query"));
     }
     let prefix = format!("{}{}", api.manner.ahead(), path.trim_end_matches('/'));
-    let base = Base { prefix: &prefix, headers: &api.headers, statuses: &statuses, read: &compile::open };
+    let base = Base {
+        version: api.version,
+        secure: api.url.secure,
+        prefix: &prefix,
+        headers: &api.headers,
+        statuses: &statuses,
+        read: &compile::open,
+    };
     let Compiled { script, cleanup, ops, extras, counters, rates } = compile::compiled(&suite, &base)?;
     let Suite { name, environment, profile, secrets, .. } = suite;
     let (environment, profile) = (environment.name, profile.name);
@@ -328,6 +368,12 @@ fn from_suite(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
 }
 
 impl Api {
+    /// How connections are made.
+    fn dial(&self, stages: Option<usize>) -> Dial<'_> {
+        let (route, tls) = (&self.manner.route, self.tls.as_ref());
+        Dial { route, host: &self.url.host, port: self.url.port, tls, stages }
+    }
+
     /// The index of the first series of the stages, which come behind all others; none where they are not measured.
     fn first_stage(&self) -> Option<usize> {
         self.stages.then(|| self.extras().len() - stages::SERIES.len())

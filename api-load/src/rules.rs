@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_net::http::request::Buffers;
-use load_net::http::{self, Agent, Exchanged, Sink};
+use load_net::http::{self, Exchanged, Sink};
 use load_net::redact;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
@@ -15,6 +15,7 @@ use load_suite::suite::{Answer, Capture, Gives, Tests};
 use load_suite::template::Template;
 use serde_json::Value as Json;
 
+use crate::client::Session;
 use crate::expect::Statuses;
 use crate::protocol::Step;
 
@@ -86,6 +87,10 @@ struct Keeper<'a> {
 }
 
 impl Sink for Keeper<'_> {
+    fn wants_head(&self) -> bool {
+        true
+    }
+
     fn head(&mut self, head: &[u8]) {
         self.kept.head.extend_from_slice(head);
     }
@@ -127,7 +132,7 @@ impl Rules {
 /// # Errors
 /// The fault, unless the answer came and was right.
 pub async fn call(
-    http: &mut Agent,
+    http: &mut Session,
     kept: &mut Kept,
     (step, rules): (&Step, &Rules),
     vu: &mut Vu,
@@ -143,7 +148,7 @@ pub async fn call(
     if shows {
         // From a copy, so that what is sent draws the same.
         let (mut buffers, scope) = (Buffers::default(), vu.scope.clone());
-        show(step.request.bytes(&scope, &mut buffers), "> ", probe);
+        show(step.request.text.bytes(&scope, &mut buffers), "> ", probe);
     }
     let begin = probe.now();
     let keeper = Keeper { kept, body: shows || rules.needs_body() };

@@ -337,6 +337,7 @@ impl Dwcp {
                 exchanged.result.map(|answer| answer.status).map_err(|failure| match failure {
                     http::Failure::Io(error) => failed(error.to_string()),
                     http::Failure::Broken(why, sample) => failed(format!("{} {sample}", why.what)),
+                    http::Failure::Answered(why) => failed(why.what.to_owned()),
                     http::Failure::Told(_, why) => failed(why),
                 })?
             }

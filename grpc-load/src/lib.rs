@@ -11,7 +11,6 @@
 //! | How does a message travel? | [`framing`] |
 //! | How did a call end? | [`status`] |
 //! | Is the answer a message of its type? | [`shape`] |
-//! | How do HTTP/2 connections live and die? | [`transport`] |
 //! | How does one call go? | [`session`] |
 //! | What does the engine get? | [`protocol`] |
 
@@ -26,7 +25,6 @@ pub mod reflection;
 pub mod session;
 pub mod shape;
 pub mod status;
-pub mod transport;
 
 pub use protocol::Grpc;
 

@@ -1,17 +1,19 @@
 //! What does the engine get? The protocol of the trait: flags in, one compiled call, faults told apart.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
+use load_core::record::Unobserved;
 use load_net::args::{read, wrong};
-use load_net::connection::{Connection, NoConnection, Tls};
+use load_net::connection::Tls;
+use load_net::http2::Link;
+use load_net::http2::greet::{greet, in_time};
+use load_net::reach;
 use load_net::redact::Collector;
 use load_net::url::{Schemes, Url};
-use load_net::{reach, tls};
 use load_report::fault::FaultKind;
 use load_suite::template::Template;
 use prost_reflect::DescriptorPool;
@@ -24,12 +26,9 @@ use crate::metadata::Metadata;
 use crate::reflection::{self, Origin};
 use crate::session::Session;
 use crate::status::Codes;
-use crate::transport::{self, Link};
 
 /// Largest message of an answer unless `--max-message` says otherwise.
 const MAX_MESSAGE: u64 = 64 << 20;
-/// A command that cannot start says so within 5 s.
-const LIMIT: Duration = Duration::from_millis(4_500);
 
 /// Unary gRPC.
 pub struct Grpc {
@@ -81,23 +80,11 @@ impl Grpc {
     async fn discover(&self, control: &mut Control) -> Result<Target, String> {
         let reach =
             reach::Target::find(&self.url, self.tls.clone()).await.map_err(|error| error.to_string())?;
-        let place = &self.url.authority;
-        let failed = |why: &dyn std::fmt::Display| {
-            format!("{place} does not speak HTTP/2: {why}; is it the right port?")
-        };
-        let address = *reach.addresses.first().ok_or("the name has no address")?;
-        let connection = Connection::open(address, self.tls.as_ref()).await.map_err(|error| match error {
-            NoConnection::Tcp(error) => format!("{address}: {error}"),
-            NoConnection::Tls(error) => format!("{address}: {}", tls::explain(&error)),
-        })?;
-        if !transport::agreed_on_http2(&connection) {
-            return Err(failed(&"TLS did not agree on h2 (ALPN)"));
-        }
-        let (link, ping) = Link::with_ping(connection).await.map_err(|error| failed(&error))?;
-        if let Some(mut ping) = ping {
-            let pong = ping.ping(h2::Ping::opaque()).await;
-            pong.map_err(|error| failed(&transport::explain(&error).1))?;
-        }
+        let (observer, mut note) = (Unobserved, String::new());
+        let mut probe = Probe::unobserved(&observer, &mut note);
+        let opened = reach.connect(LinkId::FIRST, self.tls.as_ref(), &mut probe).await;
+        let connection = opened.map_err(|_| note)?;
+        let link = greet(&self.url.authority, connection).await?;
         let pool = if let Some(pool) = &self.pool {
             pool.clone()
         } else {
@@ -114,7 +101,6 @@ impl Grpc {
 
 impl Protocol for Grpc {
     const NAME: &'static str = "grpc";
-    const CANCELS: bool = true;
     type Args = GrpcArgs;
     type Target = Target;
     type Step = ();
@@ -205,23 +191,15 @@ impl Protocol for Grpc {
     }
 
     fn sharing(&self) -> Sharing {
-        Sharing::Shared
+        Sharing::Shared { lanes: None }
+    }
+
+    fn cancels(&self) -> bool {
+        true
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
-        let (limit, reached) = tokio::sync::oneshot::channel::<()>();
-        // A thread, because deadlines of the run are the engine's and this is not one of them.
-        std::thread::spawn(move || {
-            std::thread::sleep(LIMIT);
-            drop(limit);
-        });
-        tokio::select! {
-            found = self.discover(control) => found.map_err(PrepareError::new),
-            _ = reached => Err(PrepareError::new(format!(
-                "{} does not answer as an HTTP/2 server does: nothing in {LIMIT:?}; is it the right port?",
-                self.url.authority
-            ))),
-        }
+        in_time(&self.url.authority, self.discover(control)).await.map_err(PrepareError::new)
     }
 
     async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
@@ -230,20 +208,11 @@ impl Protocol for Grpc {
             return Err(Fault::fatal(FaultKind::Local));
         }
         let connection = target.reach.connect(link, self.tls.as_ref(), probe).await?;
-        if !transport::agreed_on_http2(&connection) {
-            probe.note("TLS did not agree on h2 (ALPN)");
-            return Err(Fault::fatal(FaultKind::Tls));
-        }
-        Link::begin(connection).await.map_err(|error| {
-            let (fault, note) = transport::explain(&error);
-            probe.note(note);
-            fault
-        })
+        Link::begin(connection, probe).await
     }
 
     fn share(&self, link: &Link) -> Option<Link> {
-        let mut link = link.clone();
-        link.is_open().then_some(link)
+        link.is_open().then(|| link.clone())
     }
 
     async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
 use load_core::protocol::Control;
+use load_net::http2::Link;
+use load_net::http2::link::explain;
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
@@ -17,7 +19,6 @@ use crate::call;
 use crate::descriptor::MethodName;
 use crate::framing::{self, Frames};
 use crate::status::{self, Code};
-use crate::transport::{Link, explain};
 
 const VERSIONS: [&str; 2] = ["grpc.reflection.v1", "grpc.reflection.v1alpha"];
 /// Largest answer that is read.

@@ -6,6 +6,7 @@ use h2::RecvStream;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use load_core::protocol::{Fault, Outcome, Probe};
+use load_net::http2::Link;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
 
@@ -13,7 +14,6 @@ use crate::call::{Buffers, Call};
 use crate::framing::{Broken, Frames};
 use crate::json;
 use crate::status::{self, Code};
-use crate::transport::{self, Link};
 
 /// One lane's handle to its connection, and its room for messages.
 pub struct Session {
@@ -44,11 +44,11 @@ impl Session {
             // A fresh handle has no stream that waits to be opened, so it is ready.
             let mut sender = link.sender();
             let (answer, mut body) =
-                sender.send_request(call.head.clone(), false).map_err(|error| broken(&error, probe))?;
+                sender.send_request(call.head.clone(), false).map_err(|error| broken(&error, link, probe))?;
             // What the windows do not allow yet, h2 keeps until they do.
-            body.send_data(message, true).map_err(|error| broken(&error, probe))?;
-            let answer = answer.await.map_err(|error| broken(&error, probe))?;
-            let (code, headers) = read(answer, frames, &mut received, probe).await?;
+            body.send_data(message, true).map_err(|error| broken(&error, link, probe))?;
+            let answer = answer.await.map_err(|error| broken(&error, link, probe))?;
+            let (code, headers) = read(answer, link, frames, &mut received, probe).await?;
             judge(call, code, &headers, frames, probe)
         }
         .await;
@@ -56,7 +56,7 @@ impl Session {
             Ok(()) => {
                 Ok(Outcome { sent, received, messages: 1, ends_session: !link.is_open(), pending: false })
             }
-            Err(fault) => Err(reason(fault, link, probe).after(sent, received)),
+            Err(fault) => Err(fault.after(sent, received)),
         }
     }
 
@@ -71,6 +71,7 @@ impl Session {
 /// Reads an answer: its message into `frames`, its status from wherever it is.
 async fn read(
     answer: Response<RecvStream>,
+    link: &Link,
     frames: &mut Frames,
     received: &mut u64,
     probe: &mut Probe<'_>,
@@ -78,13 +79,13 @@ async fn read(
     let (head, mut body) = answer.into_parts();
     check(head.status, &head.headers, probe)?;
     while let Some(data) = body.data().await {
-        let data = data.map_err(|error| broken(&error, probe))?;
+        let data = data.map_err(|error| broken(&error, link, probe))?;
         *received += data.len() as u64;
         // Fails only when the stream is gone, and then nobody needs the window.
         let _ = body.flow_control().release_capacity(data.len());
         frames.feed(&data).map_err(|error| misframed(error, probe))?;
     }
-    let trailers = body.trailers().await.map_err(|error| broken(&error, probe))?;
+    let trailers = body.trailers().await.map_err(|error| broken(&error, link, probe))?;
     // Without a message and trailers the status is in the head.
     let headers = trailers.unwrap_or(head.headers);
     let Some(code) = Code::of(&headers) else {
@@ -171,18 +172,9 @@ fn misframed(error: Broken, probe: &mut Probe<'_>) -> Fault {
     Fault::answered(kind, 0)
 }
 
-/// The fault of a call, or what ended its connection where that says more than that it ended.
 #[cold]
-fn reason(fault: Fault, link: &mut Link, probe: &mut Probe<'_>) -> Fault {
-    match link.refusal() {
-        Some(error) if fault.kind == FaultKind::Closed && error.is_go_away() => broken(&error, probe),
-        _ => fault,
-    }
-}
-
-#[cold]
-fn broken(error: &h2::Error, probe: &mut Probe<'_>) -> Fault {
-    let (fault, note) = transport::explain(error);
+fn broken(error: &h2::Error, link: &Link, probe: &mut Probe<'_>) -> Fault {
+    let (fault, note) = link.explain(error);
     probe.note(note);
     fault
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use api_load::client::Link;
 use load_core::protocol::{Control, Probe, Protocol as _, Vu};
 use load_core::record::Unobserved;
 use load_net::http::Sink;
@@ -134,9 +135,11 @@ fn ours(flags: &[&str]) -> Got {
     run(async {
         let target = api.prepare(&mut Control::default()).await.unwrap();
         let (mut probe, mut vu) = (Probe::unobserved(&Unobserved, &mut note), Vu::new(0));
-        let mut agent = api.connect(&target, link(0), &mut probe).await.unwrap();
+        let Link::Http1(mut agent) = api.connect(&target, link(0), &mut probe).await.unwrap() else {
+            panic!("HTTP/1.1 was asked for")
+        };
         let request = &api.script().steps().next().unwrap().step.request;
-        let exchanged = agent.exchange(request, &mut vu, &mut kept, &mut probe).await;
+        let exchanged = agent.exchange(&request.text, &mut vu, &mut kept, &mut probe).await;
         if let Err(failure) = exchanged.result {
             let fault = failure.fault(&mut probe);
             panic!("{flags:?}: {fault:?} {}", probe.noted());

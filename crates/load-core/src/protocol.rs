@@ -30,9 +30,6 @@ pub type OpId = u16;
 pub trait Protocol: Sized + Send + Sync + 'static {
     /// The component's name in results: `api`, `grpc`.
     const NAME: &'static str;
-    /// A call that is given up ends on the wire when its future is dropped, and its session can make the next one. Where
-    /// it is not so, the session goes with the call.
-    const CANCELS: bool = false;
     /// A session knows nothing that a new one would not: one that has ended is replaced between two calls of an iteration.
     /// Where it is not so, the iteration fails.
     const RESUMES: bool = false;
@@ -99,6 +96,12 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// How lanes and links go together.
     fn sharing(&self) -> Sharing {
         Sharing::Exclusive
+    }
+
+    /// Whether a call that is given up ends on the wire when its future is dropped, so that its session can make the
+    /// next one. Where it is not so, the session goes with the call.
+    fn cancels(&self) -> bool {
+        false
     }
 
     /// Once a run, before anything else: resolves, checks that the target is there, makes schema and data.
@@ -176,11 +179,24 @@ pub enum Sharing {
     /// Every lane has a link of its own.
     Exclusive,
     /// `--connections` links, each shared by several lanes of one worker.
-    Shared,
+    Shared {
+        /// How many lanes a link has; none where users and connections alone say so.
+        lanes: Option<NonZeroU32>,
+    },
     /// One link a worker, which is a pool of the worker's share of `--connections`. It repairs its connections by
     /// itself, and a call that timed out ends the session only. A fault that [ends the session](Fault::ends_session)
     /// ends the pool for all lanes: the engine opens it again, with growing pauses.
     Pool,
+}
+
+impl Sharing {
+    /// How many lanes a link has, where that is fixed.
+    pub(crate) fn lanes(self) -> Option<u64> {
+        match self {
+            Self::Shared { lanes } => lanes.map(|lanes| lanes.get().into()),
+            Self::Exclusive | Self::Pool => None,
+        }
+    }
 }
 
 /// Which link is to be opened.
@@ -192,6 +208,11 @@ pub struct LinkId {
     pub connections: NonZeroU32,
     /// How often this link has been opened before.
     pub generation: u32,
+}
+
+impl LinkId {
+    /// The first connection of a run.
+    pub const FIRST: Self = Self { index: 0, connections: NonZeroU32::MIN, generation: 0 };
 }
 
 /// Counts what is done outside the schedule.

@@ -11,10 +11,12 @@
 //! | How long does each stage take? | [`stages`] |
 //! | What must not be shown? | [`redact`] |
 //! | How does an HTTP/1.1 call go? | [`http`] |
+//! | How does an HTTP/2 call go? | [`http2`] |
 
 pub mod args;
 pub mod connection;
 pub mod http;
+pub mod http2;
 pub mod local;
 pub mod proxy;
 pub mod reach;

@@ -10,7 +10,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 /// What a client brings to the handshake.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,6 +121,10 @@ pub fn explain(error: &io::Error) -> String {
         rustls::Error::InvalidCertificate(why) => format!("bad certificate: {}; {TRUST}", reason(why)),
         rustls::Error::InvalidMessage(_) => {
             "the server does not speak TLS on this port; is it http://?".into()
+        }
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            "the server does not speak the version of HTTP that it was offered (ALPN); --http2 offers HTTP/2"
+                .into()
         }
         other => format!("TLS handshake: {other}"),
     }

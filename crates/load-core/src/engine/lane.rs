@@ -348,7 +348,7 @@ impl<P: Protocol> Lane<P> {
                 self.link = None;
                 self.connect(id).await?
             }
-            Sharing::Shared | Sharing::Pool => self.shared_link().await?,
+            Sharing::Shared { .. } | Sharing::Pool => self.shared_link().await?,
         };
         let worker = Rc::clone(&self.worker);
         self.alarm.set(worker.clock.now() + worker.plan.timeout);

@@ -247,7 +247,7 @@ impl<P: Protocol> Worker<P> {
         let budget = limit.map_or(u64::MAX, |n| segment.share_of(n));
         let links = match plan.sharing {
             Sharing::Exclusive => 0,
-            Sharing::Shared => segment.share_of(plan.connections).max(1) as usize,
+            Sharing::Shared { .. } => segment.share_of(plan.connections).max(1) as usize,
             Sharing::Pool => 1,
         };
         Ok(Self {
@@ -331,7 +331,7 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn link_id(&self, index: usize, generation: u32) -> LinkId {
         let connections = match self.plan.sharing {
             Sharing::Pool => u32::try_from(self.segment.share_of(self.plan.connections)).unwrap_or(u32::MAX),
-            Sharing::Exclusive | Sharing::Shared => 1,
+            Sharing::Exclusive | Sharing::Shared { .. } => 1,
         };
         let connections = NonZeroU32::new(connections).unwrap_or(NonZeroU32::MIN);
         LinkId { index: self.segment.global(index as u64), connections, generation }

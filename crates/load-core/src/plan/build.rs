@@ -85,7 +85,8 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
             "--warmup {warmup:?} covers the whole run of {duration:?}; nothing would be counted: make the run longer"
         ));
     }
-    let connections = args.connections.unwrap_or(vus);
+    let lanes = context.sharing.lanes();
+    let connections = args.connections.unwrap_or_else(|| vus.div_ceil(lanes.unwrap_or(1)));
     let (timeout, graceful_stop) = (args.timeout.unwrap_or(PATIENCE), args.graceful_stop.unwrap_or(PATIENCE));
     let thresholds = thresholds(args, &context)?;
     let shape = match &load {
@@ -242,7 +243,15 @@ fn load(
             "--vus {vus} and --connections {connections} differ, but every user has a connection of its own here: give one of the two"
         ));
     }
-    let given = args.vus.or(args.connections.filter(|_| sharing != Sharing::Shared || args.rate.is_some()));
+    if let (Some(vus), Some(connections), Some(lanes)) = (args.vus, args.connections, sharing.lanes())
+        && connections.saturating_mul(lanes) != vus
+    {
+        return refuse(format!(
+            "--vus {vus} and --connections {connections} do not go with {lanes} streams a connection: leave one of the three out"
+        ));
+    }
+    let all_lanes = args.connections.map(|n| n.saturating_mul(sharing.lanes().unwrap_or(1)));
+    let given = args.vus.or(all_lanes);
     if let Some(rate) = args.rate {
         let shape = if args.stages.is_empty() {
             Shape::constant(rate, duration)

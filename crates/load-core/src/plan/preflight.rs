@@ -30,7 +30,7 @@ pub fn needs(plan: &RunPlan) -> Needs {
     // A lane of its own connection each; shared links and pools have their number, whatever the lanes.
     let connections = match plan.sharing {
         Sharing::Exclusive => plan.max_vus,
-        Sharing::Shared | Sharing::Pool => plan.connections,
+        Sharing::Shared { .. } | Sharing::Pool => plan.connections,
     };
     let here = plan.segment.share_of(connections);
     Needs {

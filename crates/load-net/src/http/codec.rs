@@ -53,6 +53,10 @@ pub trait Sink {
     /// The head of the final answer, status line and empty line included.
     #[inline]
     fn head(&mut self, _head: &[u8]) {}
+    /// Whether the head is looked at; HTTP/2 has no text of it and makes one where it is.
+    fn wants_head(&self) -> bool {
+        false
+    }
     /// The next piece of the body.
     fn body(&mut self, piece: &[u8]);
     /// Whether the body is looked at; one that is not need not be decompressed.

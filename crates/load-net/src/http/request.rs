@@ -105,13 +105,13 @@ impl Request {
 }
 
 /// A compiled body.
-enum Content {
+pub(crate) enum Content {
     Fixed(Vec<u8>),
     Varied(Template),
 }
 
 impl Content {
-    fn of(body: Body<'_>, names: &Names) -> Result<Self, String> {
+    pub(crate) fn of(body: Body<'_>, names: &Names) -> Result<Self, String> {
         let template = match body {
             Body::Text(template) => template.clone(),
             Body::Bytes(bytes) => match std::str::from_utf8(bytes) {
@@ -141,23 +141,30 @@ impl Form {
 
 /// Request line and headers, without `Content-Length` and the empty line.
 fn head(parts: &Parts<'_>, names: &Names) -> Result<Template, String> {
-    let target = Template::compile(parts.target, names, Escape::Url);
-    let target = target.map_err(|error| format!("path or query: {error}"))?;
     let mut head = Template::text(format!("{} ", parts.method))
-        .then(target)
+        .then(target(parts.target, names)?)
         .then(Template::text(" HTTP/1.1\r\n".to_owned()));
     for (name, value) in parts.headers {
-        let value = Template::compile(value, names, Escape::Line).map_err(|error| {
-            let hidden = "{{ is not followed by a known name and }}".to_owned();
-            let why = if redact::is_secret(name) { hidden } else { error.to_string() };
-            format!("header {name}: {why}")
-        })?;
         head = head
             .then(Template::text(format!("{name}: ")))
-            .then(value)
+            .then(header(name, value, names)?)
             .then(Template::text("\r\n".to_owned()));
     }
     Ok(head)
+}
+
+/// Path and query, compiled.
+pub(crate) fn target(target: &str, names: &Names) -> Result<Template, String> {
+    Template::compile(target, names, Escape::Url).map_err(|error| format!("path or query: {error}"))
+}
+
+/// The value of a header, compiled.
+pub(crate) fn header(name: &str, value: &str, names: &Names) -> Result<Template, String> {
+    Template::compile(value, names, Escape::Line).map_err(|error| {
+        let hidden = "{{ is not followed by a known name and }}".to_owned();
+        let why = if redact::is_secret(name) { hidden } else { error.to_string() };
+        format!("header {name}: {why}")
+    })
 }
 
 fn closes(headers: &[(String, String)]) -> bool {

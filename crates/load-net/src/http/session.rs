@@ -62,6 +62,8 @@ pub enum Failure {
     Io(io::Error),
     /// What came is no answer; with a sample of it.
     Broken(Broken, String),
+    /// What came is no answer, and the connection can go on without it.
+    Answered(Broken),
     /// Another one, with what is to be said about it.
     Told(Fault, String),
 }
@@ -252,6 +254,10 @@ impl Failure {
                     return Fault::fatal(FaultKind::Tls);
                 }
                 Fault::io(&error)
+            }
+            Self::Answered(why) => {
+                probe.note(why.what);
+                Fault::answered(why.kind, 0)
             }
             Self::Told(fault, why) => {
                 probe.note(why);

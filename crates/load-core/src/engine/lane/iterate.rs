@@ -200,7 +200,7 @@ impl<P: Protocol> Lane<P> {
         let timed_out = ended.output.is_none();
         let result = ended.output.unwrap_or_else(|| {
             note.clear();
-            Err(Fault { ends_session: !P::CANCELS, ..Fault::fatal(FaultKind::Timeout) })
+            Err(Fault { ends_session: !worker.protocol.cancels(), ..Fault::fatal(FaultKind::Timeout) })
         });
         match &result {
             Ok(outcome) => worker.recorder.borrow_mut().ok(entry.op, times, outcome),

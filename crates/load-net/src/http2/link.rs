@@ -8,12 +8,13 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use h2::PingPong;
 use h2::client::{self, SendRequest};
-use h2::{PingPong, Reason};
-use load_core::protocol::Fault;
-use load_net::connection::Connection;
+use load_core::protocol::{Fault, Probe};
 use load_report::fault::FaultKind;
 use tokio::sync::Notify;
+
+use crate::connection::Connection;
 
 /// What may come of one stream before it is read: enough for 1 MiB in one round trip.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -40,22 +41,31 @@ impl Link {
     /// Begins HTTP/2 on `connection` and drives it on this thread.
     ///
     /// # Errors
-    /// The connection broke meanwhile. That its other end does not speak HTTP/2 is seen only later.
-    pub async fn begin(connection: Connection) -> Result<Self, h2::Error> {
-        Self::with_ping(connection).await.map(|(link, _)| link)
+    /// TLS has not agreed on it, or the connection broke. That the other end of a plain connection does not speak HTTP/2 is
+    /// seen only later.
+    pub async fn begin(connection: Connection, probe: &mut Probe<'_>) -> Result<Self, Fault> {
+        let begun = Self::with_ping(connection).await;
+        begun.map(|(link, _)| link).map_err(|(fault, note)| {
+            probe.note(note);
+            fault
+        })
     }
 
     /// The same, with the means to ask whether the other end speaks HTTP/2.
     ///
     /// # Errors
     /// The same.
-    pub async fn with_ping(connection: Connection) -> Result<(Self, Option<PingPong>), h2::Error> {
+    pub async fn with_ping(connection: Connection) -> Result<(Self, Option<PingPong>), (Fault, String)> {
+        if !agreed(&connection) {
+            return Err((Fault::fatal(FaultKind::Tls), "TLS did not agree on h2 (ALPN)".to_owned()));
+        }
         let (sender, mut connection) = client::Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .handshake(connection)
-            .await?;
+            .await
+            .map_err(|error| explain(&error))?;
         let (ping, end) = (connection.ping_pong(), Rc::<End>::default());
         let watch = Rc::new(RefCell::new(sender.clone()));
         tokio::task::spawn_local(drive(connection, Rc::clone(&end), Rc::downgrade(&watch)));
@@ -70,14 +80,19 @@ impl Link {
 
     /// Whether new calls are accepted: the server has not said GOAWAY and the connection is there.
     #[inline]
-    pub fn is_open(&mut self) -> bool {
-        self.refusal().is_none()
+    pub fn is_open(&self) -> bool {
+        // Who drives the connection says so before any call hears of what came with it.
+        self.end.fault.borrow().is_none()
     }
 
-    /// Why new calls are not accepted, when they are not.
-    #[inline]
-    pub fn refusal(&mut self) -> Option<h2::Error> {
-        refusal(&mut self.sender)
+    /// The fault behind the `error` of a call, or what ended the connection where that says more than that it ended.
+    #[cold]
+    pub fn explain(&self, error: &h2::Error) -> (Fault, String) {
+        let (fault, note) = explain(error);
+        match refusal(&mut self.sender.clone()) {
+            Some(error) if fault.kind == FaultKind::Closed && error.is_go_away() => explain(&error),
+            _ => (fault, note),
+        }
     }
 
     /// Waits for the end of the connection.
@@ -124,6 +139,14 @@ async fn drive(
     });
 }
 
+/// Whether TLS, where there is TLS, has agreed on HTTP/2.
+fn agreed(connection: &Connection) -> bool {
+    match connection {
+        Connection::Plain(_) => true,
+        Connection::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+    }
+}
+
 /// Why a new call would not be accepted.
 #[inline]
 fn refusal(sender: &mut SendRequest<Bytes>) -> Option<h2::Error> {
@@ -133,7 +156,7 @@ fn refusal(sender: &mut SendRequest<Bytes>) -> Option<h2::Error> {
     }
 }
 
-/// The fault behind an error of h2, and what happened.
+/// The fault behind an error of h2, and what happened. A reset ends one call, all else the connection.
 #[cold]
 pub fn explain(error: &h2::Error) -> (Fault, String) {
     let code = error.reason().map_or(0, u32::from);
@@ -146,7 +169,10 @@ pub fn explain(error: &h2::Error) -> (Fault, String) {
             (Fault::io(error), error.to_string())
         };
     }
-    let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
+    let Some(reason) = error.reason() else {
+        // What this end did wrong: headers beyond all limits, say.
+        return (Fault::answered(FaultKind::Local, 0), error.to_string());
+    };
     match (error.is_remote(), error.is_reset(), error.is_go_away()) {
         (true, true, _) => {
             (Fault::answered(FaultKind::Reset, code), format!("the server reset the stream: {reason:?}"))
@@ -155,15 +181,12 @@ pub fn explain(error: &h2::Error) -> (Fault, String) {
             let fault = Fault { code, ..Fault::fatal(FaultKind::Closed) };
             (fault, format!("the server said GOAWAY: {reason:?}"))
         }
-        (false, true, _) => (Fault::answered(FaultKind::Malformed, code), error.to_string()),
-        _ => (Fault { code, ..Fault::fatal(FaultKind::Malformed) }, format!("this is not HTTP/2: {error}")),
-    }
-}
-
-/// Whether TLS, where there is TLS, has agreed on HTTP/2.
-pub fn agreed_on_http2(connection: &Connection) -> bool {
-    match connection {
-        Connection::Plain(_) => true,
-        Connection::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        (false, true, _) => {
+            (Fault::answered(FaultKind::Malformed, code), format!("the server broke HTTP/2: {reason:?}"))
+        }
+        _ => {
+            let fault = Fault { code, ..Fault::fatal(FaultKind::Malformed) };
+            (fault, format!("the server does not speak HTTP/2, or breaks it: {error}"))
+        }
     }
 }
