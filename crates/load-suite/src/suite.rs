@@ -1,8 +1,10 @@
 //! What does a suite say? Environments, profiles, users and what they do, checked as a whole.
 
+mod capture;
+mod expect;
 mod files;
 mod measure;
-mod pattern;
+mod path;
 mod profile;
 mod scene;
 mod step;
@@ -17,9 +19,11 @@ use crate::fields::{At, Fields, text};
 use crate::node::{Node, SuiteError, Value};
 use crate::template::Names;
 
+pub use capture::{Capture, Pick, Source};
+pub use expect::{Answer, Test, Tests, compile};
 pub use files::tree;
 pub use measure::{Feed, Gives, Measure, MeasureKind};
-pub use pattern::{Answer, Capture, Path as JsonPath, Pick, Source, Test, Tests, compile};
+pub use path::Path as JsonPath;
 pub use profile::Profile;
 pub use scene::{Environment, texts};
 pub use step::{Poll, Step};

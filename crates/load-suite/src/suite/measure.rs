@@ -4,7 +4,7 @@ use crate::fields::{At, Fields, text};
 use crate::nearest::nearest;
 use crate::node::{Node, SuiteError, Value};
 
-use super::pattern::Path;
+use super::path::Path;
 
 /// A metric of the suite's own.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::template::Names;
 use crate::think::Think;
 
 use super::measure::{Feed, Measure};
-use super::pattern::Capture;
+use super::capture::Capture;
 use super::profile::think;
 
 /// One call, and what goes with it.
