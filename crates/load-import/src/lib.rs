@@ -2,14 +2,14 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | What can an import say? | [`model`] |
-//! | How is it written? | [`write`] |
-//! | How does a foreign text become one with `{{...}}`? | [`text`], [`json`] |
-//! | How does a request that was sent become a step? | [`recorded`] |
-//! | How are things called? | [`names`] |
-//! | Which host is meant? | [`host`] |
-//! | What must not be written? | [`secret`] |
-//! | What does each kind say? | [`openapi`], [`har`], [`postman`], [`curl`] |
+//! | What can an import say? | `model` |
+//! | How is it written? | `write` |
+//! | How does a foreign text become one with `{{...}}`? | `text`, `json` |
+//! | How does a request that was sent become a step? | `recorded` |
+//! | How are things called? | `names` |
+//! | Which host is meant? | `host` |
+//! | What must not be written? | `secret` |
+//! | What does each kind say? | `openapi`, `har`, `postman`, `curl` |
 
 mod curl;
 mod har;

@@ -10,8 +10,8 @@ use crate::node::{Node, SuiteError, Value};
 use crate::scope::Scope;
 use crate::template::Names;
 
-use super::path::{Path, plain_text};
 use super::expect::{Answer, regex};
+use super::path::{Path, plain_text};
 
 /// A value of the answer that the user keeps.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ impl Capture {
 
     fn wanted(&self) -> String {
         let shown = |source: &Source| match source {
-            Source::Json(path) => path.source.clone(),
+            Source::Json(path) => path.source().to_owned(),
             Source::Header(name) => format!("header {name}"),
             Source::Regex(regex) => format!("match of {regex}"),
             Source::Status => "status".to_owned(),

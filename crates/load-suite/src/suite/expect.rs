@@ -130,7 +130,7 @@ impl Tests {
         for (path, tests) in &self.json {
             let found = path.find(json);
             for test in tests {
-                test.judge(&found, scope).map_err(|why| format!("{}: {why}", path.source))?;
+                test.judge(&found, scope).map_err(|why| format!("{}: {why}", path.source()))?;
             }
         }
         Ok(())

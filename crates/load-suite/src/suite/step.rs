@@ -8,8 +8,8 @@ use crate::node::{Place, SuiteError};
 use crate::template::Names;
 use crate::think::Think;
 
-use super::measure::{Feed, Measure};
 use super::capture::Capture;
+use super::measure::{Feed, Measure};
 use super::profile::think;
 
 /// One call, and what goes with it.
