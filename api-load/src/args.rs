@@ -14,7 +14,7 @@ use crate::expect::StatusRange;
 #[derive(clap::Args, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ApiArgs {
-    /// Target, plain http or https; {{seq}}, {{vu}} and {{iteration}} may stand in its path and query.
+    /// Target, plain http or https; {{seq}}, {{vu}}, {{uuid}} and others (docs/suites.md) may stand in its path and query.
     #[arg(
         long,
         alias = "host",

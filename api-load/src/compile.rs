@@ -195,6 +195,7 @@ impl<'a> Compiler<'a> {
         let needs = names.variables().filter(|(_, slot)| needed.contains(slot));
         let rules = Rules {
             needs: needs.map(|(name, slot)| (slot, name.to_owned())).collect(),
+            expects: step.expect.is_some() || self.expect.is_some(),
             good: tests,
             until,
             captures: step.captures.clone(),

@@ -6,7 +6,10 @@ use api_load::{ABOUT, Api, IMPORT};
 use load_core::{Tool, main_with};
 
 fn main() -> ExitCode {
-    let words =
-        [Tool::check::<Api>(ABOUT), Tool::once::<Api>(ABOUT), Tool::other(IMPORT, api_load::import::main)];
+    let words = [
+        Tool::check::<Api>("api-load check", ABOUT),
+        Tool::once::<Api>("api-load once", ABOUT),
+        Tool::other(IMPORT, api_load::import::main),
+    ];
     main_with::<Api>(ABOUT, &words)
 }

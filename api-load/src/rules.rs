@@ -24,6 +24,8 @@ use crate::protocol::Step;
 pub struct Rules {
     /// Variables without which the request makes no sense: slot and name.
     pub needs: Vec<(usize, String)>,
+    /// The step says what a good answer is, so that its calls are checks.
+    pub expects: bool,
     /// What a good answer is, besides its status.
     pub good: Good,
     /// What must hold before the iteration goes on.
@@ -57,8 +59,8 @@ pub enum Meter {
 /// Counters of every suite, in the order of their indices.
 pub const COUNTERS: [(&str, &str); 3] = [
     ("expected_4xx", "answers from 400 to 499 that the suite expects"),
-    ("checks_passed", "answers that were all that their step expects"),
-    ("checks_made", "answers of steps that expect something"),
+    ("checks_passed", "calls with an answer that was all that its step expects"),
+    ("checks_made", "calls of steps that expect something"),
 ];
 const EXPECTED_4XX: usize = 0;
 const CHECKS_PASSED: usize = 1;
@@ -120,11 +122,6 @@ impl Rules {
             || self.captures.iter().any(Capture::needs_json)
             || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
     }
-
-    fn expects(&self) -> bool {
-        let tests = &self.good.tests;
-        tests.need_body() || tests.time.is_some() || tests.size.is_some() || !self.good.headers.is_empty()
-    }
 }
 
 /// Makes the call of `step`, whose answers are subject to `rules`.
@@ -159,6 +156,10 @@ pub async fn call(
         show(&kept.body, "< ", probe);
     }
     let result = judge(exchanged, kept, (step, rules), time, &mut vu.scope, probe);
+    if rules.expects {
+        probe.count(CHECKS_MADE, 1);
+        probe.count(CHECKS_PASSED, u64::from(result.is_ok()));
+    }
     feed(rules, result.is_ok(), time, kept, probe);
     kept.head.shrink_to(KEEP);
     kept.body.shrink_to(KEEP);
@@ -220,10 +221,6 @@ fn judge(
     }
     if !pending {
         right = right.and_then(|()| rules.captures.iter().try_for_each(|capture| capture.keep(&seen, scope)));
-    }
-    if rules.expects() {
-        probe.count(CHECKS_MADE, 1);
-        probe.count(CHECKS_PASSED, u64::from(right.is_ok()));
     }
     match right {
         Ok(()) => {

@@ -111,10 +111,10 @@ impl Tool {
         Self { about, at_terminal: run, in_child: |_, _| Exit::Internal }
     }
 
-    /// The subcommand that checks a command line and its suite of `P`, without sending anything. `about` is the tool's.
-    pub const fn check<P: Protocol>(about: About) -> Self {
-        let about =
-            About { name: "check", about: "Check a suite and a command line; nothing is sent", ..about };
+    /// The subcommand that checks a command line and its suite of `P`, without sending anything. `name` is the tool's and,
+    /// behind a space, `check`; the rest of `about` is the tool's.
+    pub const fn check<P: Protocol>(name: &'static str, about: About) -> Self {
+        let about = About { name, about: "Check a suite and a command line; nothing is sent", ..about };
         Self {
             about,
             at_terminal: |about, argv| aside::<P>(about, argv, Aside::Check),
@@ -122,9 +122,9 @@ impl Tool {
         }
     }
 
-    /// The subcommand that runs each task of `P` once and shows every message. `about` is the tool's.
-    pub const fn once<P: Protocol>(about: About) -> Self {
-        let about = About { name: "once", about: "Run each task once and show every message", ..about };
+    /// The subcommand that runs each task of `P` once and shows every message; its `name` as in [`Tool::check`].
+    pub const fn once<P: Protocol>(name: &'static str, about: About) -> Self {
+        let about = About { name, about: "Run each task once and show every message", ..about };
         Self {
             about,
             at_terminal: |about, argv| aside::<P>(about, argv, Aside::Once),
