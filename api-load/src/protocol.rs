@@ -141,6 +141,12 @@ impl Protocol for Api {
         from_suite(args, suite)
     }
 
+    fn promised(&mut self, threshold: &str) {
+        let is_named = stages::SERIES.iter().any(|(name, _)| threshold.contains(name));
+        // Over HTTP/2 there are no stages, which is said of the metric then.
+        self.stages |= is_named && self.version == Version::Http1;
+    }
+
     fn label(&self) -> String {
         self.url.label()
     }

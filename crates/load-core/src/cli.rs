@@ -213,9 +213,15 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
 /// The protocol that the command line and the suite ask for; what the suite says of the load goes into `args`.
 fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P, UsageError> {
     let own = P::Args::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
-    let Some(suite) = suite::read(args, P::NAME)? else { return P::new(own) };
-    suite::apply(args, &suite)?;
-    P::with_suite(own, suite)
+    let mut protocol = match suite::read(args, P::NAME)? {
+        Some(suite) => {
+            suite::apply(args, &suite)?;
+            P::with_suite(own, suite)?
+        }
+        None => P::new(own)?,
+    };
+    args.all_thresholds().for_each(|(_, text)| protocol.promised(text));
+    Ok(protocol)
 }
 
 /// What is done with a protocol besides loading its target.

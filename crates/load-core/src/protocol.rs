@@ -61,6 +61,12 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         )))
     }
 
+    /// Is told every threshold, as it is written, before the plan is made: what costs something and is named in one of them
+    /// has to be measured.
+    fn promised(&mut self, threshold: &str) {
+        let _ = threshold;
+    }
+
     /// What the run loads, without secrets: a URL, say.
     fn label(&self) -> String;
 

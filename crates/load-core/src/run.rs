@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use load_report::exit::Exit;
+use load_report::fault::FaultKind;
 use load_report::figures::Record;
 use load_report::model::{Header, RunFile, SCHEMA, Segment};
 use load_report::render::text;
@@ -299,6 +300,13 @@ fn explain(run: &RunFile) -> Vec<String> {
             run.ledger.calls.unsent - idle,
             service.mean,
             lanes * 2.0
+        ));
+    }
+    let wrong = run.ledger.calls.failed.get(FaultKind::Wrong);
+    let judged = |name: &str| run.thresholds.iter().any(|threshold| threshold.expression.contains(name));
+    if wrong > 0 && judged("http_req_failed") && !judged("error_rate") && !judged("checks") {
+        why.push(format!(
+            "{wrong} answers were wrong, which http_req_failed does not count, as in k6; a threshold on error_rate does"
         ));
     }
     why

@@ -97,6 +97,27 @@ impl Node {
         Self { place: Place { file: file.into(), line: 1 }, value: Value::Table(Vec::new()) }
     }
 
+    /// What `json` says, all of it at `place`; null is an empty text.
+    pub fn of_json(place: &Place, json: &serde_json::Value) -> Self {
+        let value = match json {
+            serde_json::Value::Null => Value::Text(String::new()),
+            serde_json::Value::Bool(value) => Value::Boolean(*value),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(number) => Value::Integer(number),
+                None => Value::Float(number.as_f64().unwrap_or_default()),
+            },
+            serde_json::Value::String(text) => Value::Text(text.clone()),
+            serde_json::Value::Array(list) => {
+                Value::List(list.iter().map(|item| Self::of_json(place, item)).collect())
+            }
+            serde_json::Value::Object(members) => {
+                let member = |(key, value): (&String, _)| (key.clone(), Self::of_json(place, value));
+                Value::Table(members.iter().map(member).collect())
+            }
+        };
+        Self { place: place.clone(), value }
+    }
+
     /// What kind of value it is, for people.
     pub fn kind(&self) -> &'static str {
         match &self.value {

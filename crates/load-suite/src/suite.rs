@@ -8,6 +8,7 @@ mod path;
 mod profile;
 mod scene;
 mod step;
+mod threshold;
 mod users;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use path::Path as JsonPath;
 pub use profile::Profile;
 pub use scene::{Environment, texts};
 pub use step::{Poll, Step};
+pub use threshold::k6_thresholds;
 pub use users::{Task, UserClass};
 
 /// Reads a file. The suite itself knows no file system.
@@ -87,7 +89,7 @@ impl Suite {
         let mut fields = Fields::of(node, "a suite")?;
         let environment = Environment::choose(&mut fields, choice.environment.as_deref())?;
         let profile = Profile::choose(&mut fields, choice.profile.as_deref())?;
-        let mut thresholds = fields.texts("thresholds")?;
+        let mut thresholds = threshold::read(&mut fields)?;
         thresholds.extend(profile.thresholds.iter().cloned());
         let mut names = Names::none();
         let mut secrets = Vec::new();

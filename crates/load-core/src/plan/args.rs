@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 use load_report::model::Segment;
 use load_suite::stage::Stage;
+use load_suite::suite::k6_thresholds;
 use load_suite::think::Think;
 use load_suite::units;
 
@@ -80,9 +81,10 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Machine")]
     pub seed: u64,
 
-    /// What must hold, in k6's grammar: 'http_req_duration: p(95)<500'; 'warn ...' only warns. Repeatable.
-    #[arg(long = "threshold", value_name = "EXPR", help_heading = "Verdict")]
-    pub thresholds: Vec<String>,
+    /// What must hold, in k6's grammar: 'http_req_duration: p(95)<500'; 'warn ...' only warns; @FILE for k6's thresholds in
+    /// JSON. Repeatable.
+    #[arg(long = "threshold", value_name = "EXPR | @FILE", value_parser = expressions, help_heading = "Verdict")]
+    pub thresholds: Vec<Expressions>,
     /// Judge nothing, not even error_rate < 1%.
     #[arg(long, help_heading = "Verdict")]
     pub no_thresholds: bool,
@@ -201,6 +203,16 @@ impl ArrivalKind {
     }
 }
 
+/// What one `--threshold` says: an expression, or all those of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expressions(pub Vec<String>);
+
+fn expressions(text: &str) -> Result<Expressions, String> {
+    let Some(file) = text.strip_prefix('@') else { return Ok(Expressions(vec![text.to_owned()])) };
+    let json = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    k6_thresholds(file, &json).map(Expressions).map_err(|error| error.to_string())
+}
+
 fn processes(text: &str) -> Result<u32, String> {
     if text == "auto" {
         return Ok(std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
@@ -223,5 +235,14 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".into()),
+    }
+}
+
+impl LoadArgs {
+    /// The thresholds of the command line and of the suite, each behind its place.
+    pub(crate) fn all_thresholds(&self) -> impl Iterator<Item = (&str, &str)> {
+        let typed = self.thresholds.iter().flat_map(|given| &given.0);
+        let typed = typed.map(|text| ("--threshold", text.as_str()));
+        typed.chain(self.suite_thresholds.iter().map(|(place, text)| (place.as_str(), text.as_str())))
     }
 }

@@ -336,12 +336,10 @@ fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, Usag
         .with_extras(&context.extras)
         .with_counters(&context.counters)
         .with_rates(&context.rates);
-    let parse = |(place, text): (&str, &String)| {
+    let parse = |(place, text): (&str, &str)| {
         Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
     };
-    let typed = args.thresholds.iter().map(|text| ("--threshold", text));
-    let written = args.suite_thresholds.iter().map(|(place, text)| (place.as_str(), text));
-    Ok(with_defaults(typed.chain(written).map(parse).collect::<Result<_, _>>()?))
+    Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, _>>()?))
 }
 
 fn raw(args: &LoadArgs) -> Result<Option<std::path::PathBuf>, UsageError> {

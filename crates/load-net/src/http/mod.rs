@@ -32,6 +32,11 @@ use load_report::fault::FaultKind;
 pub fn refused(status: u16, expected: impl std::fmt::Display, probe: &mut Probe<'_>) -> Fault {
     let known = ::http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     probe.note(format_args!("status {status} {}, expected {expected}", known.unwrap_or("(no name)")));
-    let kind = if status == 429 { FaultKind::RateLimited } else { FaultKind::Rejected };
+    let kind = match status {
+        429 => FaultKind::RateLimited,
+        // Nobody refused anything; it is another answer than the one that was asked for.
+        200..400 => FaultKind::Wrong,
+        _ => FaultKind::Rejected,
+    };
     Fault::answered(kind, status.into())
 }

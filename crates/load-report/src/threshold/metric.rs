@@ -69,7 +69,7 @@ pub(super) enum Builtin {
     GrpcReqDuration,
     /// (failed + abandoned + unsent) / scheduled; of an op (failed + abandoned) / begun.
     ErrorRate,
-    /// k6: failed / completed calls.
+    /// k6: failed / completed calls; an answer that came in time and is wrong is not failed.
     HttpReqFailed,
     /// k6: completed calls.
     HttpReqs,

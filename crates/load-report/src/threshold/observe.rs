@@ -1,5 +1,6 @@
 //! What did the run see? The value of one series on one run file.
 
+use crate::fault::FaultKind;
 use crate::hist::Histogram;
 use crate::model::{PhasePlan, RatePlan, RunFile};
 use crate::tally::{Ledger, OpTally, PhaseTally};
@@ -175,7 +176,9 @@ impl<'a> Part<'a> {
             B::ErrorRate => Ok(self.error_rate()),
             B::HttpReqFailed => {
                 let (ok, failed) = (self.sum(|op| op.ok), self.sum(|op| op.failed.total()));
-                Ok(Data::Share(failed, ok + failed))
+                // A wrong answer is a failed check in k6, and no failed request.
+                let wrong = self.sum(|op| op.failed.get(FaultKind::Wrong));
+                Ok(Data::Share(failed - wrong, ok + failed))
             }
             B::HttpReqs => match self.selector.outcome.unwrap_or(OutcomeTag::All) {
                 OutcomeTag::Ok => calls(|op| op.ok),

@@ -9,6 +9,7 @@ use crate::think::Think;
 use crate::units;
 
 use super::scene::chosen;
+use super::threshold;
 
 /// How much load, as far as the suite says so.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,7 +68,7 @@ impl Profile {
             think: think(&mut fields)?,
             timeout: fields.duration("timeout")?.map(|at| at.value),
             graceful_stop: fields.duration("graceful_stop")?.map(|at| at.value),
-            thresholds: fields.texts("thresholds")?,
+            thresholds: threshold::read(&mut fields)?,
         };
         fields.finish("a profile")?;
         Ok(profile)
