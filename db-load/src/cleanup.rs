@@ -14,9 +14,7 @@ use load_report::exit::Exit;
 
 use crate::mix::MixArgs;
 use crate::names::Nonce;
-use crate::postgres::args::PostgresArgs;
-use crate::postgres::session::Wire;
-use crate::postgres::{self, Postgres};
+use crate::postgres::{self, Server};
 use crate::redis::args::RedisArgs;
 use crate::redis::{self, Redis};
 use crate::target;
@@ -74,7 +72,7 @@ fn run(args: &Args) -> Result<(), RunError> {
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|source| RunError::Machine { what: "no event loop", source })?;
-    let (url, mix) = (Some(args.url.clone()), MixArgs { read_ratio: 1.0 });
+    let url = Some(args.url.clone());
     let password_file = args.password_file.clone();
     if args.url.starts_with("redis") {
         let args = RedisArgs {
@@ -83,34 +81,29 @@ fn run(args: &Args) -> Result<(), RunError> {
             keys: 1,
             value_bytes: 0,
             pipeline: std::num::NonZeroU32::MIN,
-            mix,
+            mix: MixArgs { read_ratio: 1.0 },
         };
         let (client, _) = Redis::server(&args)?;
         Ok(runtime.block_on(clean_redis(&client, &named))?)
     } else {
-        let args = PostgresArgs { url, password_file, rows: 1, mix, tls: args.tls.clone() };
-        let (config, tls, _) = Postgres::server(&args)?;
-        Ok(runtime.block_on(clean_postgres(&config, &tls, &named))?)
+        let server = Server::new(url, password_file.as_deref(), &args.tls)?;
+        Ok(runtime.block_on(clean_postgres(&server, &named))?)
     }
 }
 
-async fn clean_postgres(
-    config: &tokio_postgres::Config,
-    tls: &tokio_postgres_rustls::MakeRustlsConnect,
-    named: &[Nonce],
-) -> Result<(), PrepareError> {
-    let label = postgres::protocol::label(config);
-    let explain = postgres::faults::explain_first;
-    let wire = target::soon(Wire::open(config, tls), &label, "PostgreSQL", explain).await?;
+async fn clean_postgres(server: &Server, named: &[Nonce]) -> Result<(), PrepareError> {
+    let label = server.label();
+    let wire = server.wire().await?;
     let failed = |error| target::failed(&label, postgres::faults::explain(&error));
     let left = postgres::data::list(&wire).await.map_err(failed)?;
-    for run in &left {
+    for (run, tables) in &left {
         if named.contains(run) {
-            postgres::data::remove(&wire, run, &mut Control::default()).await.map_err(failed)?;
+            postgres::data::remove(&wire, tables, &mut Control::default()).await.map_err(failed)?;
         }
-        tell(run, &format!("table {}", run.table()), named);
+        let s = if tables.len() == 1 { "" } else { "s" };
+        tell(run, &format!("table{s} {}", tables.join(", ")), named);
     }
-    missing(named, |run| left.contains(run), &label)
+    missing(named, |run| left.contains_key(run), &label)
 }
 
 async fn clean_redis(client: &::redis::Client, named: &[Nonce]) -> Result<(), PrepareError> {

@@ -3,6 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | Which calls read, which write, and which row? | [`mix`] |
+//! | Which key? | [`keys`] |
 //! | What is right in a row? | [`token`] |
 //! | What are the tables and keys of a run called? | [`names`] |
 //! | Which server is meant? | [`target`] |
@@ -11,6 +12,7 @@
 //! | What did a killed run leave? | [`cleanup`] |
 
 pub mod cleanup;
+pub mod keys;
 pub mod mix;
 pub mod names;
 pub mod pool;
@@ -39,10 +41,12 @@ pub const ABOUT: About = About {
 pub const POSTGRES: About = About {
     name: "db-load postgres",
     version: VERSION,
-    about: "Loads PostgreSQL: reads and writes of single rows, over a pool of connections",
+    about: "Loads PostgreSQL: single rows, pgbench's workloads, or scripts of SQL",
     examples: "  db-load postgres --url postgres://me@db/test -c 16 -d 30s              16 users as fast as they can\n  \
                db-load postgres --url postgres://me@db/test -c 8 -r 2000 -d 1m        2,000 arrivals/s over 8 connections\n  \
-               db-load postgres --url postgres://me@db/test -u 64 -c 8 --read-ratio 1 reads only; see pool_wait",
+               db-load postgres --url postgres://me@db/test -u 64 -c 8 --read-ratio 1 reads only; see pool_wait\n  \
+               db-load postgres --url postgres://me@db/test --workload tpcb -s 10 -u 16 --no-pool -d 1m   as pgbench -c 16\n  \
+               db-load postgres --url postgres://me@db/test -f a.sql@9 -f b.sql -r 200 -u 16 -d 1m        your own scripts",
 };
 
 /// What `db-load redis --help` says.

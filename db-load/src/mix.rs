@@ -34,12 +34,19 @@ pub fn ops() -> Vec<String> {
 }
 
 impl MixArgs {
+    /// The kinds of calls with their weights; none of them is zero.
+    pub fn weights(self) -> Vec<(Step, u32)> {
+        let reads = (self.read_ratio * f64::from(PARTS)).round() as u32;
+        [(Step::Read, reads), (Step::Write, PARTS - reads)]
+            .into_iter()
+            .filter(|&(_, weight)| weight > 0)
+            .collect()
+    }
+
     /// A task for each kind of call; the engine draws them.
     pub fn script(self) -> Script<Step> {
-        let reads = (self.read_ratio * f64::from(PARTS)).round() as u32;
-        let shares = [(0, Step::Read, reads), (1, Step::Write, PARTS - reads)].into_iter();
-        let task = |(op, step, weight)| Task::new(weight, vec![TaskStep::new(op as OpId, step)]);
-        Script::of(shares.filter(|&(.., weight)| weight > 0).map(task).collect())
+        let task = |(step, weight)| Task::new(weight, vec![TaskStep::new(step as OpId, step)]);
+        Script::of(self.weights().into_iter().map(task).collect())
     }
 }
 

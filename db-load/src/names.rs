@@ -5,6 +5,9 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// How long a [`Nonce`] is.
+const NONCE: usize = "20261121t025500_1a2b3c4d".len();
+
 /// The run's own part of names: the instant in UTC and a random number, `20261121t025500_1a2b3c4d`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Nonce(String);
@@ -33,7 +36,9 @@ impl Nonce {
 
     /// The run whose table is called so.
     pub fn of_table(table: &str) -> Option<Self> {
-        Self::parse(table.strip_prefix("quintet_")?)
+        // A run that has several adds a word to each.
+        let (name, rest) = table.strip_prefix("quintet_")?.split_at_checked(NONCE)?;
+        if rest.is_empty() || rest.starts_with('_') { Self::parse(name) } else { None }
     }
 
     /// What all keys of the run begin with.
@@ -62,6 +67,8 @@ mod tests {
         let nonce = Nonce::of_now();
         assert_ne!(nonce, Nonce::of_now());
         assert_eq!(Nonce::of_table(&nonce.table()), Some(nonce.clone()));
+        assert_eq!(Nonce::of_table(&format!("{}_accounts", nonce.table())), Some(nonce.clone()));
+        assert_eq!(Nonce::of_table(&format!("{}accounts", nonce.table())), None);
         assert_eq!(Nonce::of_key(&format!("{}17", nonce.prefix())), Some(nonce));
     }
 

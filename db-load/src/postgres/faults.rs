@@ -4,16 +4,11 @@ use std::error::Error as _;
 use std::io;
 
 use load_core::protocol::{Fault, Probe};
+use load_net::tls;
 use load_report::fault::FaultKind;
 use tokio_postgres::Error;
-use tokio_postgres::error::Severity;
 
-/// The fault, after which the session goes on: the pool repairs itself.
-#[cold]
-pub fn fault(error: &Error, probe: &mut Probe<'_>) -> Fault {
-    probe.note(explain(error));
-    Fault { ends_session: false, ..kind(error) }
-}
+use super::wire::{Failure, Refusal};
 
 fn kind(error: &Error) -> Fault {
     if let Some(refusal) = error.as_db_error() {
@@ -37,11 +32,6 @@ fn number(state: &str) -> u32 {
     u32::from_str_radix(state, 36).unwrap_or(0)
 }
 
-/// Whether the connection is good for another call: the server has refused a statement and nothing else.
-pub fn is_usable_after(error: &Error) -> bool {
-    error.as_db_error().is_some_and(|refusal| refusal.parsed_severity() == Some(Severity::Error))
-}
-
 /// In one line what was wrong: the server's own words, or the cause of the error.
 pub fn explain(error: &Error) -> String {
     if let Some(refusal) = error.as_db_error() {
@@ -61,4 +51,41 @@ pub fn explain_first(error: &Error) -> String {
     let strange = matches!(kind(error).kind, FaultKind::Closed | FaultKind::Malformed | FaultKind::Reset);
     let hint = if strange { "; is it a PostgreSQL server?" } else { "" };
     format!("{}{hint}", explain(error))
+}
+
+/// The fault of a statement that the server refused; the session goes on.
+#[cold]
+pub fn refused(refusal: &Refusal, probe: &mut Probe<'_>) -> Fault {
+    probe.note(format_args!("{} (SQLSTATE {})", refusal.message, refusal.state()));
+    let kind = match &refusal.code {
+        // The server's own limit, or somebody's request.
+        b"57014" => FaultKind::Timeout,
+        _ => FaultKind::Rejected,
+    };
+    Fault::answered(kind, number(refusal.state()))
+}
+
+/// The fault of a connection that is of no more use.
+#[cold]
+pub fn lost(failure: &Failure, may_have_committed: bool, probe: &mut Probe<'_>) -> Fault {
+    let unknown = if may_have_committed { "; whether it was committed is unknown" } else { "" };
+    match failure {
+        Failure::Io(error) => {
+            probe.note(format_args!("{error}{unknown}"));
+            Fault::io(error)
+        }
+        Failure::Tls(error) => {
+            probe.note(tls::explain(error));
+            Fault::fatal(FaultKind::Tls)
+        }
+        Failure::Closed => {
+            probe.note(format_args!("the server closed the connection{unknown}"));
+            Fault::fatal(FaultKind::Closed)
+        }
+        Failure::Malformed(why) => {
+            probe.note(why);
+            Fault::fatal(FaultKind::Malformed)
+        }
+        Failure::Refused(refusal) => Fault { ends_session: true, ..refused(refusal, probe) },
+    }
 }

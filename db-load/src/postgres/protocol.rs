@@ -1,216 +1,282 @@
 //! What does the engine get? The protocol of the trait.
 
+use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use futures_util::future::try_join_all;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_net::args::wrong;
-use load_net::tls::{Settings, client_config};
-use load_report::fault::FaultKind;
+use load_core::record::Unobserved;
 use load_report::model::ExtraPlan;
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, Error};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::args::PostgresArgs;
-use super::session::{Connection, Wire};
-use super::{data, faults};
-use crate::mix::{self, MixArgs, Step};
+use super::perform::{Performance, Stop};
+use super::server::Server;
+use super::session::Wire;
+use super::wire::login::Login;
+use super::wire::{Connection, Failure, Table};
+use super::workload::{Program, Target, Work};
+use super::{data, faults, series};
 use crate::names::Nonce;
-use crate::pool::{self, Lent};
-use crate::target;
+use crate::{pool, target};
 
-type Pool = pool::Pool<Rc<Connection>>;
+/// Empty while a call has the connection.
+type Lendable = Rc<Cell<Option<Box<Connection>>>>;
+type Pool = pool::Pool<Lendable>;
+
+/// Requests that were given up are ended by then, or will not be.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// PostgreSQL.
 pub struct Postgres {
-    config: Config,
-    tls: MakeRustlsConnect,
-    verified: bool,
-    secrets: Vec<String>,
-    rows: u64,
-    mix: MixArgs,
-    script: Script<Step>,
+    server: Server,
+    login: Arc<Login>,
+    work: Work,
+    ops: Vec<String>,
+    script: Script<usize>,
+    has_pool: bool,
+    tries: u32,
+    record: serde_json::Value,
+    /// The scripts for the target; the same in all workers.
+    program: OnceLock<Result<Arc<Program>, String>>,
+    /// When the first of the connections was lost that have not been opened again; 0 when there is none.
+    lost_at: AtomicI64,
     /// The run that this process would prepare.
     run: Nonce,
     /// The connection that is preparing or has been left half way.
     preparing: Mutex<Option<Wire>>,
 }
 
+/// How a lane gets to a connection.
+pub enum Way {
+    /// From the pool of its worker.
+    Pool(Rc<Pool>),
+    /// It has one.
+    Own(Box<Connection>),
+}
+
+/// A lane's way to the server, and what it does there.
+pub struct Session {
+    way: Way,
+    program: Arc<Program>,
+    table: Table,
+}
+
+impl Session {
+    fn new(way: Way, program: &Arc<Program>) -> Self {
+        Self { way, program: Arc::clone(program), table: Table::default() }
+    }
+}
+
 impl Postgres {
-    /// The server at `--url`, for whatever is done there.
-    ///
-    /// # Errors
-    /// What is wrong with the flags.
-    pub fn server(args: &PostgresArgs) -> Result<(Config, MakeRustlsConnect, Vec<String>), UsageError> {
-        let example = "postgres://USER@HOST[:PORT]/DATABASE";
-        let url = target::url(args.url.clone(), &["postgres", "postgresql"], example, "DATABASE_URL")?;
-        let mut config: Config = url.parse().map_err(|error| wrong("--url", faults::explain(&error)))?;
-        if config.get_hosts().is_empty() {
-            return Err(wrong("--url", format!("no host; expected {example}")));
-        }
-        if let Some(password) = target::password(args.password_file.as_deref())? {
-            config.password(password);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("quintet db-load");
-        }
-        // Without TLS there is nobody to trust.
-        let nobody = args.tls.insecure || config.get_ssl_mode() == SslMode::Disable;
-        let tls = client_config(&Settings { insecure: nobody, ..args.tls.settings() }, &[])?;
-        let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
-        let secrets = target::secrets(&url, password.as_deref());
-        Ok((config, MakeRustlsConnect::new((*tls).clone()), secrets))
+    fn program(&self, target: &Target) -> Result<&Arc<Program>, &str> {
+        self.program.get_or_init(|| self.work.compile(target).map(Arc::new)).as_ref().map_err(String::as_str)
     }
 
-    async fn wire(&self) -> Result<Wire, PrepareError> {
-        let open = Wire::open(&self.config, &self.tls);
-        target::soon(open, &self.label(), "PostgreSQL", faults::explain_first).await
+    /// Opens a connection on which the scripts can run.
+    async fn dial(&self, program: &Program, probe: &mut Probe<'_>) -> Result<Box<Connection>, Fault> {
+        match self.open(program).await {
+            Ok(connection) => {
+                let since = self.lost_at.swap(0, Ordering::Relaxed);
+                if since != 0 {
+                    probe.observe(series::OUTAGE, probe.now().0.abs_diff(since));
+                }
+                Ok(connection)
+            }
+            Err(failure) => {
+                self.lose(probe);
+                Err(Fault { ends_session: true, ..faults::lost(&failure, false, probe) })
+            }
+        }
+    }
+
+    async fn open(&self, program: &Program) -> Result<Box<Connection>, Failure> {
+        let mut connection = self.login.open().await?;
+        program.get_ready(&mut connection).await?;
+        Ok(Box::new(connection))
+    }
+
+    /// A connection is no more.
+    #[cold]
+    fn lose(&self, probe: &Probe<'_>) {
+        let _ = self.lost_at.compare_exchange(0, probe.now().0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// One call over a connection of the pool, or a new one where there is none.
+    #[inline]
     async fn over_pool(
         &self,
-        session: &Session,
-        step: Step,
-        row: u64,
+        pool: &Pool,
+        (program, table): (&Program, &mut Table),
+        step: usize,
+        vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
         let dial = async |probe: &mut Probe<'_>| {
-            let opened = Connection::open(&self.config, &self.tls, &session.run).await;
-            opened.map_err(|error| faults::fault(&error, probe))
+            let connection = self.dial(program, probe).await?;
+            Ok(Rc::new(Cell::new(Some(connection))))
         };
-        let lent = session.pool.get(probe, dial).await?;
-        let answered = match step {
-            Step::Read => lent.connection.read(row).await,
-            Step::Write => lent.connection.write(row).await,
+        let lent = pool.get(probe, dial).await?;
+        let Some(mut connection) = lent.connection.take() else {
+            return Err(Fault::fatal(load_report::fault::FaultKind::Local));
         };
-        settle(lent, answered, probe)
-    }
-}
-
-/// What came of a call, and whether its connection may be lent again.
-#[inline]
-fn settle(
-    lent: Lent<'_, Rc<Connection>>,
-    answered: Result<Option<&'static str>, Error>,
-    probe: &mut Probe<'_>,
-) -> Result<Outcome, Fault> {
-    match answered {
-        Ok(wrong) => {
-            lent.done();
-            let Some(wrong) = wrong else { return Ok(Outcome { messages: 1, ..Outcome::default() }) };
-            probe.note(wrong);
-            Err(Fault::answered(FaultKind::Wrong, 0))
+        let performance =
+            Performance { connection: &mut connection, table, vu, probe: &mut *probe, tries: self.tries };
+        let ended = performance.run(&program.scripts[step]).await;
+        if let Err(Stop::Lost(fault)) = ended {
+            self.lose(probe);
+            // The pool repairs itself.
+            return Err(Fault { ends_session: false, ..fault });
         }
-        Err(error) => {
-            if faults::is_usable_after(&error) {
-                lent.done();
-            }
-            Err(faults::fault(&error, probe))
-        }
+        lent.connection.set(Some(connection));
+        lent.done();
+        ended.map_err(|(Stop::Lost(fault) | Stop::Failed(fault))| fault)
     }
-}
-
-/// A lane's view of its worker's pool.
-pub struct Session {
-    pool: Rc<Pool>,
-    run: Rc<Nonce>,
 }
 
 impl Protocol for Postgres {
     const NAME: &'static str = "db-postgres";
+    const RESUMES: bool = true;
     type Args = PostgresArgs;
-    type Target = Nonce;
-    type Step = Step;
+    type Target = Target;
+    type Step = usize;
     type Link = Session;
     type Session = Session;
 
     fn new(args: PostgresArgs) -> Result<Self, UsageError> {
-        if args.rows == 0 {
-            return Err(wrong("--rows", "expected at least 1"));
+        let server = Server::new(args.url.clone(), args.password_file.as_deref(), &args.tls)?;
+        let work = Work::new(&args)?;
+        let run = Nonce::of_now();
+        let (ops, script) = work.draft(&run)?.tasks();
+        let mut login = server.login.clone();
+        let isolation = args.isolation.map(|level| level.sql().to_owned());
+        let timeout = args.statement_timeout.map(|limit| limit.as_millis().max(1).to_string());
+        let set = [("default_transaction_isolation", isolation), ("statement_timeout", timeout)];
+        let set = set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let set: Vec<_> = set.collect();
+        let mut record = serde_json::json!({
+            "url": server.label(),
+            "user": server.user(),
+            "tls": server.trust(),
+            "pool": !args.no_pool,
+            "max_tries": args.max_tries,
+        });
+        if let Some(record) = record.as_object_mut() {
+            record.extend(work.describe());
+            record.extend(set.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         }
-        let (config, tls, secrets) = Self::server(&args)?;
+        login.settings.extend(set);
         Ok(Self {
-            config,
-            tls,
-            verified: !args.tls.insecure,
-            secrets,
-            rows: args.rows,
-            mix: args.mix,
-            script: args.mix.script(),
-            run: Nonce::of_now(),
+            server,
+            login: Arc::new(login),
+            work,
+            ops,
+            script,
+            has_pool: !args.no_pool,
+            tries: args.max_tries,
+            record,
+            program: OnceLock::new(),
+            lost_at: AtomicI64::new(0),
+            run,
             preparing: Mutex::default(),
         })
     }
 
     fn label(&self) -> String {
-        label(&self.config)
+        self.server.label()
     }
 
     fn describe(&self) -> serde_json::Value {
-        let tls = match (self.config.get_ssl_mode(), self.verified) {
-            (SslMode::Disable, _) => "off",
-            (_, false) => "NOT VERIFIED (--insecure)",
-            (SslMode::Require, true) => "verified",
-            (_, true) => "verified, where the server has it",
-        };
-        serde_json::json!({
-            "url": self.label(),
-            "user": self.config.get_user(),
-            "tls": tls,
-            "rows": self.rows,
-            "read_ratio": self.mix.read_ratio,
-        })
+        self.record.clone()
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.secrets.clone()
+        self.server.secrets.clone()
     }
 
     fn ops(&self) -> Vec<String> {
-        mix::ops()
+        self.ops.clone()
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        pool::extras()
+        let mut extras = pool::extras();
+        extras.extend(series::extras());
+        extras
     }
 
-    fn script(&self) -> &Script<Step> {
+    fn counters(&self) -> Vec<ExtraPlan> {
+        series::counters()
+    }
+
+    fn script(&self) -> &Script<usize> {
         &self.script
     }
 
     fn sharing(&self) -> Sharing {
-        Sharing::Pool
+        if self.has_pool { Sharing::Pool } else { Sharing::Exclusive }
     }
 
-    async fn prepare(&self, control: &mut Control) -> Result<Nonce, PrepareError> {
-        let wire = self.wire().await?;
-        let made = {
+    async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
+        let label = self.label();
+        let failed = |error| target::failed(&label, faults::explain(&error));
+        let wire = self.server.wire().await?;
+        let target = {
             // Cleanup gets the connection of a preparation that was dropped, to speak after what was said last.
             let kept = Kept { wire: Some(wire), to: &self.preparing };
             let made = match &kept.wire {
-                Some(wire) => data::make(wire, &self.run, self.rows, control).await,
-                None => Ok(()),
+                Some(wire) => self.work.prepare(wire, &self.run, control, failed).await,
+                None => Err(PrepareError::new("no connection")),
             };
             if made.is_ok() {
                 kept.forget();
             }
-            made
+            made?
         };
-        made.map_err(|error| target::failed(&self.label(), faults::explain(&error)))?;
-        Ok(self.run.clone())
+        // What the server says of the scripts is said before the run.
+        let program = self.program(&target).map_err(PrepareError::new)?;
+        let mut note = String::new();
+        let opened = self.open(program).await;
+        let mut probe = Probe::unobserved(&Unobserved, &mut note);
+        match opened {
+            Ok(connection) => connection.close().await,
+            Err(failure) => {
+                faults::lost(&failure, false, &mut probe);
+                return Err(target::failed(&label, note));
+            }
+        }
+        Ok(target)
     }
 
-    async fn connect(&self, run: &Nonce, link: LinkId, probe: &mut Probe<'_>) -> Result<Session, Fault> {
-        let opened = Connection::open_all(link.connections.get(), &self.config, &self.tls, run).await;
-        let opened = opened.map_err(|error| Fault { ends_session: true, ..faults::fault(&error, probe) })?;
-        Ok(Session { pool: Rc::new(Pool::new(opened, std::num::NonZeroU32::MIN)), run: Rc::new(run.clone()) })
+    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Session, Fault> {
+        let program = match self.program(target) {
+            Ok(program) => program,
+            Err(why) => {
+                probe.note(why);
+                return Err(Fault::fatal(load_report::fault::FaultKind::Local));
+            }
+        };
+        if !self.has_pool {
+            let connection = self.dial(program, probe).await?;
+            return Ok(Session::new(Way::Own(connection), program));
+        }
+        // The first alone tells whether the server is there; the others at once.
+        let first = self.dial(program, probe).await?;
+        let others = try_join_all((1..link.connections.get()).map(|_| self.open(program))).await;
+        let others = others.map_err(|failure| {
+            self.lose(probe);
+            Fault { ends_session: true, ..faults::lost(&failure, false, probe) }
+        })?;
+        let lendable = |connection| Rc::new(Cell::new(Some(connection)));
+        let connections = std::iter::once(first).chain(others).map(lendable).collect();
+        let pool = Rc::new(Pool::new(connections, std::num::NonZeroU32::MIN));
+        Ok(Session::new(Way::Pool(pool), program))
     }
 
     fn share(&self, link: &Session) -> Option<Session> {
-        Some(Session { pool: Rc::clone(&link.pool), run: Rc::clone(&link.run) })
+        let Way::Pool(pool) = &link.way else { return None };
+        Some(Session::new(Way::Pool(Rc::clone(pool)), &link.program))
     }
 
     async fn open(&self, link: Session, _vu: &Vu) -> Result<Session, Fault> {
@@ -220,49 +286,72 @@ impl Protocol for Postgres {
     async fn call(
         &self,
         session: &mut Session,
-        step: &Step,
+        step: &usize,
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        let row = mix::row(vu, self.rows);
-        self.over_pool(session, *step, row, probe).await
+        let Session { way, program, table } = session;
+        match way {
+            Way::Pool(pool) => self.over_pool(pool, (program, table), *step, vu, probe).await,
+            Way::Own(connection) => {
+                let performance =
+                    Performance { connection, table, vu, probe: &mut *probe, tries: self.tries };
+                match performance.run(&program.scripts[*step]).await {
+                    Ok(outcome) => Ok(outcome),
+                    Err(Stop::Failed(fault)) => Err(fault),
+                    Err(Stop::Lost(fault)) => {
+                        self.lose(probe);
+                        Err(Fault { ends_session: true, ..fault })
+                    }
+                }
+            }
+        }
     }
 
-    async fn idle(&self, session: &mut Session, _probe: &mut Probe<'_>) -> Fault {
-        session.pool.gone().await
+    async fn idle(&self, session: &mut Session, probe: &mut Probe<'_>) -> Fault {
+        match &mut session.way {
+            Way::Pool(pool) => pool.gone().await,
+            Way::Own(connection) => {
+                let failure = connection.gone().await;
+                self.lose(probe);
+                Fault { ends_session: true, ..faults::lost(&failure, false, probe) }
+            }
+        }
     }
 
-    async fn cleanup(&self, run: Option<&Nonce>, control: &mut Control) -> Result<(), PrepareError> {
+    async fn close(&self, session: Session, _probe: &mut Probe<'_>) {
+        if let Way::Own(connection) = session.way {
+            connection.close().await;
+        }
+    }
+
+    async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
+        if let Some(done) = self.login.canceller.done() {
+            // What was given up at the very end holds locks, perhaps.
+            let waited = tokio::task::spawn_blocking(move || done.recv_timeout(PATIENCE));
+            drop(waited.await);
+        }
+        let tables = self.work.tables(&self.run);
         let left = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let wire = match (left, run) {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let wire = match (left, target) {
             (Some(wire), _) if !wire.is_closed() => wire,
             // Nothing was made, or the server has rolled it back.
             (_, None) => return Ok(()),
-            (_, Some(_)) => self.wire().await?,
+            (_, Some(_)) => self.server.wire().await?,
         };
-        let removed = data::remove(&wire, &self.run, control).await;
+        let removed = data::remove(&wire, &tables, control).await;
         removed.map_err(|error| target::failed(&self.label(), faults::explain(&error)))
     }
 
     fn leaves(&self) -> Option<String> {
-        let (run, table) = (&self.run, self.run.table());
-        Some(format!("if {table} is left: db-load cleanup --url ... {run}, or DROP TABLE {table}"))
+        let tables = self.work.tables(&self.run).join(", ");
+        let run = &self.run;
+        (!tables.is_empty())
+            .then(|| format!("if {tables} is left: db-load cleanup --url ... {run}, or DROP TABLE {tables}"))
     }
-}
-
-/// Where the server is, without user and password.
-pub fn label(config: &Config) -> String {
-    let ports = config.get_ports();
-    let hosts = config.get_hosts().iter().enumerate().map(|(i, host)| {
-        let port = ports.get(i).or(ports.first()).copied().unwrap_or(5432);
-        match host {
-            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
-            Host::Tcp(name) => format!("{name}:{port}"),
-            Host::Unix(path) => path.display().to_string(),
-        }
-    });
-    let hosts = hosts.collect::<Vec<_>>().join(",");
-    format!("postgres://{hosts}/{}", config.get_dbname().or(config.get_user()).unwrap_or_default())
 }
 
 /// Keeps a connection when its owner is dropped half way.

@@ -22,7 +22,7 @@ fn a_row_that_somebody_changed_is_a_wrong_answer() {
         fault.count
     };
     assert!(wrong("read", "the row") > 50);
-    assert!(wrong("write", "the row is not there to be written") > 20);
+    assert!(wrong("write", "0 rows, expected 1") > 20);
 }
 
 #[test]

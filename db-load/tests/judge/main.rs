@@ -5,7 +5,9 @@
 mod answers;
 mod cleanup;
 mod faults;
+mod pgbench;
 mod refused;
+mod scripts;
 mod stops;
 mod support;
 mod tls;

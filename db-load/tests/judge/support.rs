@@ -68,6 +68,13 @@ impl Service {
         self.script("stop");
     }
 
+    /// Ends the server as a loss of power would.
+    pub(crate) fn kill(&self) {
+        let file = self.folder.path().join(self.name).join("data/postmaster.pid");
+        let pid: u32 = std::fs::read_to_string(file).unwrap().lines().next().unwrap().parse().unwrap();
+        signal(pid, "KILL");
+    }
+
     /// The same server at the same port with the same data.
     pub(crate) fn start_again(&self) {
         assert_eq!(self.script("start").trim(), format!("{} {}", self.name, self.url));
