@@ -38,7 +38,7 @@ version_of() { # program
 
 versions() {
   local program said=''
-  for program in api-load nginx "${seen[@]}"; do
+  for program in "${seen[@]}"; do
     command -v "$program" >/dev/null && [[ ", $said" != *", $program "* ]] &&
       said+="${said:+, }$program $(version_of "$program" || echo '(unknown)')"
   done

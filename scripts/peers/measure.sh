@@ -93,4 +93,4 @@ measure_section() { # name
     if (share >= 1) printf "- noisy: the hypervisor took %.0f %% of the time\n", share }'
   return "$lost"
 }
-seen=()
+seen=() # programs, of which the versions are told

@@ -19,14 +19,15 @@ ratio() { # ours, peer
 table() { # tools
   local tool row column
   {
-    printf '| tool | CPU µs/call | calls/s | peak RSS MB |'
+    printf '| tool | CPU µs/call | calls/s | %% of a core | peak RSS MB |'
     ((${#columns[@]} == 0)) || printf ' %s |' "${columns[@]}"
     printf ' CPU of %s ÷ its |\n|---|' "$1"
-    printf -- '---:|%.0s' 1 2 3 4 "${columns[@]}"
+    printf -- '---:|%.0s' 1 2 3 4 5 "${columns[@]}"
     echo
     for tool in "$@"; do
       [[ -n $(median "$tool" 3) ]] || continue
-      row=$(printf '%s\t%.2f\t%.0f\t%.1f' "$tool" "$(median "$tool" 3)" "$(median "$tool" 4)" "$(median "$tool" 5)")
+      row=$(printf '%s\t%.2f\t%.0f\t%.0f\t%.1f' "$tool" "$(median "$tool" 3)" "$(median "$tool" 4)" "$(median "$tool" 6)" \
+        "$(median "$tool" 5)")
       for ((column = 0; column < ${#columns[@]}; column++)); do
         row+=$'\t'$(median "$tool" $((column + 7)))
       done
@@ -50,9 +51,14 @@ demand() { # ours, peer, limit, goal or nothing
     } END { if (!NR) printf "- not measured: CPU of %s at most %s of that of %s\n", ours, limit, peer }'
 }
 
-# Says whether the median of a column is at most a limit.
-demand_value() { # tool, column, what, limit
-  median "$1" "$2" | awk -v tool="$1" -v what="$3" -v limit="$4" '
+# The largest value of a column of a tool in any round.
+largest() { # tool, column
+  awk -F '\t' -v tool="$1" -v column="$2" '$1 == tool { print $column }' "$dir/rounds" | sort -n | tail -n 1
+}
+
+# Says whether a column is at most a limit: its median, or its largest value.
+demand_value() { # tool, column, what, limit, median or largest
+  "${5:-median}" "$1" "$2" | awk -v tool="$1" -v what="$3" -v limit="$4" '
     { printf "- %s: %s: %s at most %s: %s\n", $1 <= limit ? "holds" : "MISSED", tool, what, limit, $1 }
     END { if (!NR) printf "- not measured: %s: %s at most %s\n", tool, what, limit }'
 }

@@ -45,6 +45,7 @@ http {
   server { listen 127.0.0.1:$status_port; location / { stub_status; } }
 }
 CONF
+  seen+=(nginx)
   : >"$dir/asked"
   serve "$port" nginx -c "$dir/nginx.conf" -e "$dir/error.log"
 }

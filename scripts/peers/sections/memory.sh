@@ -21,4 +21,4 @@ run() { # tool
   notes=$users$'\t'$(awk -v users="$users" '{ printf "%.2f", $4 * 1.024 / users }' "$dir/cost")
 }
 
-judge() { demand_value api-load 5 'peak RSS in MB' 100; }
+judge() { demand_value api-load 5 'peak RSS in MB' 100 largest; }
