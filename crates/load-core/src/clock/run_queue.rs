@@ -12,7 +12,7 @@ impl RunQueue {
         Self(File::open("/proc/thread-self/schedstat").ok())
     }
 
-    /// All the time so far that the thread waited for a CPU, ns. One system call, of about 1 µs.
+    /// All the time so far that the thread waited for a CPU, ns. One system call, of about 3 µs.
     pub(crate) fn waited_ns(&self) -> u64 {
         let read = || {
             let mut text = [0; 64];
