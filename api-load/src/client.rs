@@ -8,9 +8,9 @@ use load_core::protocol::{Fault, LinkId, Probe, Sharing, Vu};
 use load_core::record::Unobserved;
 use load_net::args::wrong;
 use load_net::connection::Connection;
-use load_net::http::{self, Agent, Exchanged, Failure, Manner, Parts, Sink};
-use load_net::http2;
+use load_net::http::{self, Agent, Exchanged, Failure, Manner, Parts, Sink, Ways};
 use load_net::http2::greet::{greet, in_time};
+use load_net::http2::{self, detour};
 use load_net::reach::{Dial, Target};
 use load_net::url::Url;
 use load_report::fault::FaultKind;
@@ -61,9 +61,7 @@ impl Version {
             return Ok(Self::Http1);
         }
         let others = [
-            ("--max-redirects", manner.max_redirects > 0),
-            ("--cookies", manner.cookies),
-            ("--compressed", manner.compressed),
+            ("--redirect-hosts", !manner.redirect_hosts.is_empty()),
             ("--proxy", manner.route.proxy().is_some()),
             ("--stages", args.stages),
         ];
@@ -89,16 +87,24 @@ impl Version {
         }
     }
 
-    /// Compiles `parts` of a request, over TLS where that is `secure`, in which `names` may be inserted.
+    /// Compiles `parts` of a request, over TLS where that is `secure`, in which `names` may be inserted; its calls are made
+    /// in these `ways`.
     ///
     /// # Errors
     /// What the version has no place for, or an unknown `{{...}}`.
-    pub fn request(self, secure: bool, parts: &Parts<'_>, names: &Names) -> Result<Request, String> {
+    pub fn request(
+        self,
+        (secure, ways): (bool, Ways),
+        parts: &Parts<'_>,
+        names: &Names,
+    ) -> Result<Request, String> {
         let http2 = match self {
             Self::Http1 => None,
             Self::Http2(_) => Some(Box::new(http2::Request::new(secure, parts, names)?)),
         };
-        Ok(Request { text: http::Request::new(parts, names)?, http2 })
+        let mut text = http::Request::new(parts, names)?;
+        text.ways = ways;
+        Ok(Request { text, http2 })
     }
 
     /// Makes sure that `target`, which accepts connections, speaks this version, where a connection alone does not say so.
@@ -166,7 +172,13 @@ impl Session {
     ) -> Exchanged {
         match (self, &call.http2) {
             (Self::Http1(agent), _) => agent.exchange(&call.text, vu, sink, probe).await,
-            (Self::Http2(session), Some(call)) => session.exchange(call, &vu.scope, sink).await,
+            (Self::Http2(session), Some(http2)) if call.text.ways.is_plain() => {
+                session.exchange(http2, &vu.scope, sink).await
+            }
+            // In a box, so that the short way stays small.
+            (Self::Http2(session), Some(http2)) => {
+                Box::pin(detour::exchange(session, (http2, call.text.ways), vu, sink)).await
+            }
             (Self::Http2(_), None) => {
                 // All requests of a run are compiled for the same version.
                 let fault = Fault::fatal(FaultKind::Local);

@@ -1,21 +1,22 @@
 //! How does a suite become calls? Every class, task and step compiled, with names and indices fixed before the run.
 
-use std::path::Path;
+use std::collections::HashMap;
 
 use load_core::error::UsageError;
 use load_core::protocol::{OpId, Poll, Script, Task, TaskStep, UserClass};
-use load_net::http::{Body, Parts};
+use load_net::http::{Body, Parts, Ways};
 use load_net::redact;
 use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::fields::{At, Fields};
 use load_suite::node::SuiteError;
-use load_suite::suite::{self, Measure, MeasureKind, Read, Suite, Tests, compile, texts};
+use load_suite::suite::{self, Measure, MeasureKind, Suite, Tests, compile, texts};
 use load_suite::template::{Escape, Names};
 use load_suite::think::Think;
 
 use crate::client::Version;
 use crate::content::Content;
 use crate::expect::{Expect, StatusRange, Statuses};
+use crate::manner;
 use crate::protocol::Step;
 use crate::rules::{self, Good, Meter, Rules};
 
@@ -47,8 +48,8 @@ pub struct Base<'a> {
     pub headers: &'a [(String, String)],
     /// Statuses of a good answer, unless a step says otherwise.
     pub statuses: &'a Statuses,
-    /// Opens files beside the suite.
-    pub read: Read<'a>,
+    /// How calls are made, unless a step says otherwise.
+    pub ways: Ways,
 }
 
 /// Compiles `suite`.
@@ -67,8 +68,11 @@ struct Compiler<'a> {
     headers: Vec<(String, At<String>)>,
     expect: Option<Fields>,
     timeout: Option<std::time::Duration>,
+    ways: Ways,
     meters: Vec<Meter>,
     ops: Vec<String>,
+    /// Where a name is among the ops.
+    op_of: HashMap<String, OpId>,
     extras: Vec<ExtraPlan>,
     counters: Vec<ExtraPlan>,
     rates: Vec<RatePlan>,
@@ -81,13 +85,14 @@ fn plan((name, help): (&str, &str)) -> ExtraPlan {
 impl<'a> Compiler<'a> {
     fn new(suite: &Suite, base: &'a Base<'a>) -> Result<Self, SuiteError> {
         let mut headers = suite.environment.headers.clone();
-        let (mut expect, mut timeout) = (None, None);
+        let (mut expect, mut timeout, mut ways) = (None, None, base.ways);
         if let Some(mut defaults) = suite.defaults.clone() {
             if let Some(mut table) = defaults.table("headers")? {
                 headers.extend(texts(&mut table)?);
             }
             expect = defaults.table("expect")?;
             timeout = defaults.duration("timeout")?.map(|at| at.value);
+            ways = manner::ways(&mut defaults, ways)?;
             defaults.finish("[defaults]")?;
         }
         let mut compiler = Self {
@@ -95,8 +100,10 @@ impl<'a> Compiler<'a> {
             headers,
             expect,
             timeout,
+            ways,
             meters: Vec::new(),
             ops: Vec::new(),
+            op_of: HashMap::new(),
             extras: rules::SERIES.map(plan).into(),
             counters: rules::COUNTERS.map(plan).into(),
             rates: vec![RatePlan { name: "checks".into(), cases: 1, all: 2 }],
@@ -165,11 +172,12 @@ impl<'a> Compiler<'a> {
         let mut fields = step.request.clone();
         let line = fields.required("request", "a request like \"GET /path\"")?;
         let (method, path) = request_line(&line)?;
-        let content = Content::read(&mut fields, names, self.base.read)?;
+        let content = Content::read(&mut fields, names, &|path| std::fs::read(path))?;
         let mut own = match fields.table("headers")? {
             Some(mut table) => texts(&mut table)?,
             None => Vec::new(),
         };
+        let ways = manner::ways(&mut fields, self.ways)?;
         fields.finish("a step")?;
         let media_type = content.as_ref().and_then(|content| content.media_type.clone());
         if let Some(media_type) = media_type
@@ -177,12 +185,15 @@ impl<'a> Compiler<'a> {
         {
             own.push(("Content-Type".into(), line.clone().map(|_| media_type)));
         }
-        let headers = self.headers(&own)?;
+        let headers = self.headers(&own, ways)?;
         let target = format!("{}{path}", self.base.prefix);
         let body = content.as_ref().map(|content| Body::Text(&content.body));
         let parts = Parts { method, target: &target, headers: &headers, body };
-        let request =
-            self.base.version.request(self.base.secure, &parts, names).map_err(|why| line.wrong(why))?;
+        let request = self
+            .base
+            .version
+            .request((self.base.secure, ways), &parts, names)
+            .map_err(|why| line.wrong(why))?;
         let (statuses, tests) = match step.expect.clone().or_else(|| self.expect.clone()) {
             Some(expect) => good(expect, names, "expect")?,
             None => (None, Good::default()),
@@ -220,8 +231,9 @@ impl<'a> Compiler<'a> {
     }
 
     /// The step's headers on top of those of the suite on top of those of the command line.
-    fn headers(&self, own: &[(String, At<String>)]) -> Result<Vec<(String, String)>, SuiteError> {
+    fn headers(&self, own: &[(String, At<String>)], ways: Ways) -> Result<Vec<(String, String)>, SuiteError> {
         let mut all = self.base.headers.to_vec();
+        manner::accept_encoding(ways, &mut all);
         for (name, value) in self.headers.iter().chain(own) {
             let is_name = ::http::HeaderName::from_bytes(name.as_bytes()).is_ok();
             if !is_name || ::http::HeaderValue::from_bytes(value.value.as_bytes()).is_err() {
@@ -253,11 +265,13 @@ impl<'a> Compiler<'a> {
 
     /// The index of `name`; none when there are too many.
     fn op(&mut self, name: &str) -> Option<OpId> {
-        let at = self.ops.iter().position(|op| op == name).unwrap_or_else(|| {
-            self.ops.push(name.to_owned());
-            self.ops.len() - 1
-        });
-        OpId::try_from(at).ok()
+        if let Some(op) = self.op_of.get(name) {
+            return Some(*op);
+        }
+        let op = OpId::try_from(self.ops.len()).ok()?;
+        self.ops.push(name.to_owned());
+        self.op_of.insert(name.to_owned(), op);
+        Some(op)
     }
 }
 
@@ -321,12 +335,4 @@ fn good(mut fields: Fields, names: &Names, what: &str) -> Result<(Option<Statuse
     let tests = Tests::read(&mut fields, names)?;
     fields.finish(what)?;
     Ok(((!statuses.is_empty()).then(|| Statuses::new(statuses)), Good { headers, tests }))
-}
-
-/// Opens a file for [`Base::read`].
-///
-/// # Errors
-/// Why it cannot be read.
-pub fn open(path: &Path) -> std::io::Result<String> {
-    std::fs::read_to_string(path)
 }

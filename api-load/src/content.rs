@@ -1,12 +1,16 @@
 //! What is the body of a step? Text, file, JSON or a form, as a suite writes it.
 
+use std::io;
 use std::path::Path;
 
 use load_net::http::content::{self, Part};
 use load_suite::fields::{At, Fields};
 use load_suite::node::{Node, SuiteError, Value};
-use load_suite::suite::{Read, compile, texts};
+use load_suite::suite::{compile, texts};
 use load_suite::template::{Escape, Names, Template};
+
+/// Reads a file.
+pub type Read<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// A body and the type that goes with it.
 pub struct Content {
@@ -37,10 +41,13 @@ impl Content {
         if let Some(file) = fields.text("body_file")? {
             let folder = Path::new(&*file.place.file).parent().map(Path::to_owned);
             let path = folder.unwrap_or_default().join(&file.value);
-            let content =
-                read(&path).map_err(|error| file.wrong(format!("body_file: {}: {error}", path.display())))?;
-            let body = compile(&file.map(|_| content), names, Escape::Raw)?;
-            return Ok(Some(Self { media_type: None, body }));
+            let wrong = |why: String| file.wrong(format!("body_file: {}: {why}", path.display()));
+            let bytes = read(&path).map_err(|error| wrong(error.to_string()))?;
+            let body = content::Content::plain(bytes).template(names, Escape::Raw);
+            return Ok(Some(Self {
+                media_type: None,
+                body: body.map_err(|error| wrong(error.to_string()))?,
+            }));
         }
         if let Some(node) = fields.node("json") {
             let body = json(node, names)?;
@@ -70,17 +77,16 @@ fn in_parts(table: &mut Fields, names: &Names, read: Read<'_>) -> Result<Content
                     .map_err(|error| value.wrong(format!("multipart: {}: {error}", path.display())))?;
                 (content, path.file_name().map(|name| name.to_string_lossy().into_owned()))
             }
-            None => (value.value, None),
+            None => (value.value.into_bytes(), None),
         };
         parts.push((name, content, file));
     }
-    let parts: Vec<_> = parts
-        .iter()
-        .map(|(name, value, file)| Part { name, value: value.as_bytes(), file: file.as_deref() })
-        .collect();
+    let parts: Vec<_> =
+        parts.iter().map(|(name, value, file)| Part { name, value, file: file.as_deref() }).collect();
     let whole = content::Content::multipart(&parts);
-    let body = At { place, value: String::from_utf8_lossy(&whole.bytes).into_owned() };
-    Ok(Content { media_type: whole.kind, body: compile(&body, names, Escape::Raw)? })
+    let body = whole.template(names, Escape::Raw);
+    let body = body.map_err(|error| SuiteError::at(&place, format!("multipart: {error}")))?;
+    Ok(Content { media_type: whole.kind, body })
 }
 
 /// A text is JSON as it stands; everything else is written as JSON.

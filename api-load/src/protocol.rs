@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_core::record::Unobserved;
-use load_net::args::wrong;
+use load_net::args::{TlsArgs, wrong};
 use load_net::connection::Tls;
 use load_net::http::content::{Content, ContentArgs};
 use load_net::http::{self, Agent, Exchanged, Manner, Parts, Sink};
@@ -16,12 +15,12 @@ use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
 use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::suite::Suite;
-use load_suite::template::{Names, Template};
+use load_suite::template::{Escape, Names, Template};
 
 use crate::args::ApiArgs;
 use crate::client::{self, Link, Request, Version};
-use crate::compile::{self, Base, Compiled};
 use crate::expect::{Expect, Statuses};
+use crate::from_suite::FromSuite;
 use crate::manner;
 use crate::rules::{self, Kept, Rules};
 use crate::search::{Needle, Search};
@@ -30,36 +29,23 @@ const AGENT: &str = concat!("quintet-api-load/", env!("CARGO_PKG_VERSION"));
 
 /// HTTP/1.1 or HTTP/2.
 pub struct Api {
-    url: Url,
-    version: Version,
+    pub(crate) url: Url,
+    pub(crate) version: Version,
     method: String,
     /// All headers but `Content-Length`.
-    headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     content: Option<Content>,
     /// What it was made from.
     flags: ContentArgs,
     tls: Option<Tls>,
-    manner: Arc<Manner>,
+    pub(crate) manner: Arc<Manner>,
     /// The stages of calls are series.
     stages: bool,
     /// Whether certificates are verified, for the record.
     verified: Option<&'static str>,
-    script: Script<Step>,
+    pub(crate) script: Script<Step>,
     /// What a suite adds.
-    suite: Option<FromSuite>,
-}
-
-/// What only a run of a suite has.
-struct FromSuite {
-    name: String,
-    environment: String,
-    profile: String,
-    cleanup: Vec<Step>,
-    ops: Vec<String>,
-    extras: Vec<ExtraPlan>,
-    counters: Vec<ExtraPlan>,
-    rates: Vec<RatePlan>,
-    secrets: Vec<String>,
+    pub(crate) suite: Option<FromSuite>,
 }
 
 /// One call, compiled.
@@ -90,55 +76,12 @@ impl Protocol for Api {
     type Session = Session;
 
     fn new(args: ApiArgs) -> Result<Self, UsageError> {
-        let text = args.url.as_deref().ok_or_else(|| {
-            UsageError::new("no target: give --url http://HOST[:PORT]/PATH, or set API_URL")
-        })?;
-        Template::parse(text).map_err(|error| wrong("--url", error))?;
-        let url = Url::parse(text, Schemes::HTTP).map_err(|error| wrong("--url", error))?;
-        let content = args.content.content()?;
-        let method = method(&args, content.is_some())?;
-        let mut headers = args.headers.headers(&url, AGENT)?;
-        let alpn: &[u8] = if args.http2 { b"h2" } else { b"http/1.1" };
-        let tls = args.tls.tls(&url, &[alpn])?;
-        let manner = manner::manner(&args, &url, tls.as_ref())?;
-        let version = Version::asked(&args, &manner)?;
-        manner::announce(&args, &manner, content.as_ref(), &mut headers)?;
-        let target = format!("{}{}", manner.ahead(), url.target);
-        let parts = Parts {
-            method: &method,
-            target: &target,
-            headers: &headers,
-            body: content.as_ref().map(|content| http::Body::Bytes(&content.bytes)),
-        };
-        let request = version.request(url.secure, &parts, &Names::none());
-        let request = request.map_err(|error| wrong("request", error))?;
-        let text = args.expect_text.as_deref().and_then(Needle::new);
-        if request.text.head_only && text.is_some() {
-            return Err(UsageError::new("--expect-text: the answer to HEAD has no body; use --method GET"));
-        }
-        let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
-        let script = Script::call(Step { request, expect, rules: None });
-        let verified = args.tls.describe(&url);
-        let (manner, flags) = (Arc::new(manner), args.content);
-        let (stages, suite) = (args.stages, None);
-        Ok(Self {
-            url,
-            version,
-            method,
-            headers,
-            content,
-            flags,
-            tls,
-            manner,
-            stages,
-            verified,
-            script,
-            suite,
-        })
+        let tls = args.tls.clone();
+        Self::unsettled(args)?.settled(&tls)
     }
 
     fn with_suite(args: ApiArgs, suite: Suite) -> Result<Self, UsageError> {
-        from_suite(args, suite)
+        crate::from_suite::api(args, suite)
     }
 
     fn promised(&mut self, threshold: &str) {
@@ -167,9 +110,9 @@ impl Protocol for Api {
             })),
             "tls": self.verified,
             "route": self.manner.route.describe(),
-            "max_redirects": self.manner.max_redirects,
-            "cookies": self.manner.cookies,
-            "compressed": self.manner.compressed,
+            "max_redirects": self.manner.ways.max_redirects,
+            "cookies": self.manner.ways.cookies,
+            "compressed": self.manner.ways.compressed,
             "max_body": self.manner.max_body,
         })
     }
@@ -291,89 +234,68 @@ impl Protocol for Api {
 }
 
 impl Api {
-    /// Makes the calls of `steps`, one after the other on one connection. The first that fails is told, the others are made
-    /// all the same.
-    async fn clean_up(
-        &self,
-        target: &Target,
-        steps: &[Step],
-        control: &mut Control,
-    ) -> Result<(), PrepareError> {
-        let (observer, mut note, mut vu) = (Unobserved, String::new(), Vu::new(0));
-        let link = LinkId::FIRST;
-        let (mut session, mut failed) = (None, None);
-        for step in steps {
-            let mut probe = Probe::unobserved(&observer, &mut note);
-            if session.is_none() {
-                match self.connect(target, link, &mut probe).await {
-                    Ok(connection) => session = self.open(connection, &vu).await.ok(),
-                    Err(fault) => {
-                        return Err(PrepareError::new(format!(
-                            "no connection: {} {note}",
-                            fault.kind.name()
-                        )));
-                    }
-                }
-            }
-            let Some(open) = &mut session else { break };
-            control.calls += 1;
-            let ended = self.call(open, step, &mut vu, &mut probe).await;
-            if ended.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
-                session = None;
-            }
-            if let Err(fault) = ended {
-                failed.get_or_insert(format!("{}: {note}", fault.kind.name()));
-            }
+    /// Everything but what follows from the steps: see [`Api::settled`].
+    pub(crate) fn unsettled(args: ApiArgs) -> Result<Self, UsageError> {
+        let text = args.url.as_deref().ok_or_else(|| {
+            UsageError::new("no target: give --url http://HOST[:PORT]/PATH, or set API_URL")
+        })?;
+        Template::parse(text).map_err(|error| wrong("--url", error))?;
+        let url = Url::parse(text, Schemes::HTTP).map_err(|error| wrong("--url", error))?;
+        let content = args.content.content()?;
+        let method = method(&args, content.is_some())?;
+        let mut headers = args.headers.headers(&url, AGENT)?;
+        let alpn: &[u8] = if args.http2 { b"h2" } else { b"http/1.1" };
+        let tls = args.tls.tls(&url, &[alpn])?;
+        let manner = manner::manner(&args, &url, tls.as_ref())?;
+        let version = Version::asked(&args, &manner)?;
+        manner::announce(&args, &manner, content.as_ref(), &mut headers)?;
+        let target = format!("{}{}", manner.ahead(), url.target);
+        let body = content.as_ref().map(|content| content.template(&Names::none(), Escape::Raw)).transpose();
+        let body = body.map_err(|error| wrong("request", format!("body: {error}")))?;
+        let parts = Parts {
+            method: &method,
+            target: &target,
+            headers: &headers,
+            body: body.as_ref().map(http::Body::Text),
+        };
+        let request = version.request((url.secure, manner.ways), &parts, &Names::none());
+        let request = request.map_err(|error| wrong("request", error))?;
+        let text = args.expect_text.as_deref().and_then(Needle::new);
+        if request.text.head_only && text.is_some() {
+            return Err(UsageError::new("--expect-text: the answer to HEAD has no body; use --method GET"));
         }
-        failed.map_or(Ok(()), |why| Err(PrepareError::new(why)))
+        let expect = Expect { statuses: Statuses::new(args.expect_status.clone()), text };
+        let script = Script::call(Step { request, expect, rules: None });
+        let verified = args.tls.describe(&url);
+        let (manner, flags) = (Arc::new(manner), args.content);
+        let (stages, suite) = (args.stages, None);
+        Ok(Self {
+            url,
+            version,
+            method,
+            headers,
+            content,
+            flags,
+            tls,
+            manner,
+            stages,
+            verified,
+            script,
+            suite,
+        })
     }
-}
 
-/// The protocol that `suite` asks for; what `args` say wins.
-fn from_suite(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
-    let said = [
-        ("--method", args.method.is_some()),
-        ("--expect-text", args.expect_text.is_some()),
-        ("a body", args.content.is_some()),
-    ];
-    if let Some((flag, _)) = said.into_iter().find(|(_, given)| *given) {
-        return Err(UsageError::new(format!(
-            "{flag}: the steps of the suite say that; leave it out with --suite"
-        )));
+    /// Ready for the calls of its script.
+    pub(crate) fn settled(mut self, tls: &TlsArgs) -> Result<Self, UsageError> {
+        let cleanup = self.suite.iter().flat_map(|suite| &suite.cleanup);
+        let all = self.script.steps().map(|step| &step.step).chain(cleanup);
+        let ways: Vec<_> = all.map(|step| step.request.text.ways).collect();
+        if let Some(manner) = Arc::get_mut(&mut self.manner) {
+            manner::settle(manner, &ways, tls)?;
+        }
+        Ok(self)
     }
-    if args.url.is_none() {
-        args.url = suite.environment.url.as_ref().map(|url| url.value.clone());
-    }
-    if args.url.is_none() {
-        return Err(UsageError::new(
-            "no target: give --url http://HOST[:PORT], or the suite an environment with a url",
-        ));
-    }
-    let statuses = Statuses::new(args.expect_status.clone());
-    let mut api = Api::new(args)?;
-    let (path, query) = api.url.target.split_once('?').unwrap_or((&api.url.target, ""));
-    if !query.is_empty() {
-        return Err(UsageError::new("--url: a path before those of the steps has no query"));
-    }
-    let prefix = format!("{}{}", api.manner.ahead(), path.trim_end_matches('/'));
-    let base = Base {
-        version: api.version,
-        secure: api.url.secure,
-        prefix: &prefix,
-        headers: &api.headers,
-        statuses: &statuses,
-        read: &compile::open,
-    };
-    let Compiled { script, cleanup, ops, extras, counters, rates } = compile::compiled(&suite, &base)?;
-    let Suite { name, environment, profile, secrets, .. } = suite;
-    let (environment, profile) = (environment.name, profile.name);
-    api.suite =
-        Some(FromSuite { name, environment, profile, cleanup, ops, extras, counters, rates, secrets });
-    api.script = script;
-    Ok(api)
-}
 
-impl Api {
     /// How connections are made.
     fn dial(&self, stages: Option<usize>) -> Dial<'_> {
         let (route, tls) = (&self.manner.route, self.tls.as_ref());

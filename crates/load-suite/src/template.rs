@@ -21,7 +21,8 @@ pub struct Template {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
-    Text(String),
+    /// As it is; no text, perhaps.
+    Text(Vec<u8>),
     Insert(Value, Escape),
 }
 
@@ -136,7 +137,13 @@ impl Names {
 impl Template {
     /// `text` as it is.
     pub fn text(text: String) -> Self {
-        Self { parts: vec![Part::Text(text.clone())], source: text }
+        Self { parts: vec![Part::Text(text.clone().into_bytes())], source: text }
+    }
+
+    /// `bytes` as they are; they need not be a text.
+    pub fn bytes(bytes: Vec<u8>) -> Self {
+        let source = format!("({} bytes)", bytes.len());
+        Self { parts: vec![Part::Text(bytes)], source }
     }
 
     /// Compiles `source`, in which only generators may stand.
@@ -155,13 +162,18 @@ impl Template {
         Ok(Self { parts: parse::parts(source, names, escape)?, source: source.to_owned() })
     }
 
-    /// The text, when nothing in it varies.
-    pub fn as_static(&self) -> Option<&str> {
+    /// The bytes, when nothing in them varies.
+    pub fn as_fixed(&self) -> Option<&[u8]> {
         match self.parts.as_slice() {
-            [] => Some(""),
+            [] => Some(b""),
             [Part::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The text, when it is one and nothing in it varies.
+    pub fn as_static(&self) -> Option<&str> {
+        self.as_fixed().and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
     /// As written: series are named by it, never by what it renders to.
@@ -183,7 +195,7 @@ impl Template {
         self.source += &other.source;
         for part in other.parts {
             match (self.parts.last_mut(), part) {
-                (Some(Part::Text(text)), Part::Text(more)) => *text += &more,
+                (Some(Part::Text(text)), Part::Text(more)) => text.extend(more),
                 (_, part) => self.parts.push(part),
             }
         }

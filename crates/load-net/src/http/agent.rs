@@ -11,10 +11,9 @@ use load_report::fault::FaultKind;
 use url::Url;
 
 use crate::connection::{Connection, Tls};
-use crate::http::codec::{Answer, Broken, Sink};
-use crate::http::decode::Decoder;
-use crate::http::fields::{fields, status};
+use crate::http::codec::{Answer, Sink};
 use crate::http::jar::Jar;
+use crate::http::look::Look;
 use crate::http::redirect::{self, AllowedHost, Origin};
 use crate::http::request::{Buffers, Request};
 use crate::http::rewrite::{Edit, method_and_target, rewrite};
@@ -23,20 +22,29 @@ use crate::reach::{Dial, Target};
 use crate::route::Route;
 use crate::stages::{Stopwatch, Times};
 
+/// What a call may need besides an exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// Redirects that are followed in one call.
+    pub max_redirects: u32,
+    /// Cookies are kept and sent.
+    pub cookies: bool,
+    /// A body that is looked at is decompressed.
+    pub compressed: bool,
+}
+
 /// What calls may need besides an exchange; the same for all sessions of a target.
 pub struct Manner {
     /// The URL of the target, without a path: what targets of requests are behind.
     pub base: String,
     /// Whose URL that is.
     pub first: Option<Origin>,
-    /// Redirects that are followed in one call.
-    pub max_redirects: u32,
-    /// Hosts besides the target to which they may lead.
+    /// Of calls that say nothing else.
+    pub ways: Ways,
+    /// Some call takes more than one exchange.
+    pub detours: bool,
+    /// Hosts besides the target to which redirects may lead.
     pub redirect_hosts: Vec<AllowedHost>,
-    /// Cookies are kept and sent.
-    pub cookies: bool,
-    /// Bodies that are looked at are decompressed.
-    pub compressed: bool,
     /// Largest body, before and after decompression, in bytes.
     pub max_body: u64,
     /// Which way connections take.
@@ -71,9 +79,12 @@ impl Manner {
         let is_whole = self.route.proxy().is_some() && self.base.starts_with("http:");
         if is_whole { &self.base } else { "" }
     }
+}
 
-    /// Every call is one exchange.
-    fn is_plain(&self) -> bool {
+impl Ways {
+    /// A call is one exchange.
+    #[inline]
+    pub fn is_plain(self) -> bool {
         self.max_redirects == 0 && !self.cookies && !self.compressed
     }
 }
@@ -101,7 +112,7 @@ impl Agent {
         Self {
             session: Session::new(connection, manner.max_body),
             stages,
-            detour: (!manner.is_plain()).then(detour),
+            detour: manner.detours.then(detour),
         }
     }
 
@@ -114,7 +125,8 @@ impl Agent {
         sink: impl Sink,
         probe: &mut Probe<'_>,
     ) -> Exchanged {
-        match (&mut self.detour, self.stages) {
+        let detour = self.detour.as_mut().filter(|_| !call.ways.is_plain());
+        match (detour, self.stages) {
             (None, None) => self.session.exchange(call, &vu.scope, sink).await,
             (None, Some(first)) => {
                 let mut times = Times::default();
@@ -201,14 +213,14 @@ impl Detour {
         sink: &mut impl Sink,
         (stages, probe): (Option<usize>, &mut Probe<'_>),
     ) -> Result<Option<Answer>, Failure> {
-        if self.manner.cookies {
+        if call.ways.cookies {
             course.edit.cookies = jar.cookies(&course.url);
         }
         rewrite(request, &course.edit, &mut self.wire);
         let origin = Origin::of(&course.url).unwrap_or_else(|| course.first.clone());
         let on_main = origin == course.first && !course.main_ended;
         let mut spare = if on_main { None } else { Some(self.spare(&origin, stages, probe).await?) };
-        let mut look = Look::new(&self.manner, sink);
+        let mut look = Look::new(call.ways, self.manner.max_body, sink);
         let session = spare.as_mut().unwrap_or(main);
         let wire = Wire { bytes: &self.wire, head_only: call.head_only, closes: call.closes };
         let mut watch = Stopwatch::start(probe, &mut course.times);
@@ -216,8 +228,7 @@ impl Detour {
         watch.end();
         course.sent = course.sent.saturating_add(sent);
         course.received += received;
-        let Look { location, status, set_cookies, decoder, broken, sink, .. } = look;
-        for cookie in &set_cookies {
+        for cookie in &look.set_cookies {
             jar.take(cookie, &course.url);
         }
         let answer = result?;
@@ -226,15 +237,11 @@ impl Detour {
             Some(spare) if answer.keep_alive => self.spares.push((origin, spare)),
             Some(_) => {}
         }
-        if let Some(location) = location {
-            return self.follow(course, status, &location, request).map(|()| None);
+        if let Some(location) = &look.location {
+            let most = call.ways.max_redirects;
+            return self.follow(course, most, (look.status, location), request).map(|()| None);
         }
-        let ended = match (broken, decoder) {
-            (Some(broken), _) => Err(broken),
-            (None, Some(mut decoder)) => decoder.finish(&mut |piece| sink.body(piece)),
-            (None, None) => Ok(()),
-        };
-        ended.map_err(|broken| Failure::Broken(broken, String::new()))?;
+        look.finish().map_err(|broken| Failure::Broken(broken, String::new()))?;
         Ok(Some(Answer { keep_alive: !course.main_ended, ..answer }))
     }
 
@@ -283,19 +290,19 @@ impl Detour {
         self.target.connect_other(dial, self.link, probe).await
     }
 
-    /// Sets `course` to where a redirect leads.
+    /// Sets `course` to where a redirect leads, unless it is one more than `most`.
     fn follow(
         &self,
         course: &mut Course,
-        status: u16,
-        location: &str,
+        most: u32,
+        (status, location): (u16, &str),
         request: &[u8],
     ) -> Result<(), Failure> {
         let refused = |why: String| {
             let fault = Fault::answered(FaultKind::Rejected, status.into());
             Failure::Told(Fault { ends_session: course.main_ended, ..fault }, why)
         };
-        if course.hops == self.manner.max_redirects {
+        if course.hops == most {
             return Err(refused(format!("more than {} redirects (--max-redirects)", course.hops)));
         }
         let next = redirect::next(&course.url, location, &course.first, &self.manner.redirect_hosts);
@@ -324,60 +331,5 @@ impl Course {
         };
         let (edit, main_ended) = (Edit::default(), false);
         Ok(Self { url, first, edit, hops: 0, sent: 0, received: 0, times: Times::default(), main_ended })
-    }
-}
-
-/// Looks at an answer before the sink gets it, if it gets it.
-struct Look<'a, S> {
-    manner: &'a Manner,
-    sink: &'a mut S,
-    status: u16,
-    /// Where the answer leads that is to be followed; its body is of no interest.
-    location: Option<String>,
-    set_cookies: Vec<String>,
-    decoder: Option<Decoder>,
-    broken: Option<Broken>,
-}
-
-impl<'a, S: Sink> Look<'a, S> {
-    fn new(manner: &'a Manner, sink: &'a mut S) -> Self {
-        Self { manner, sink, status: 0, location: None, set_cookies: Vec::new(), decoder: None, broken: None }
-    }
-}
-
-impl<S: Sink> Sink for Look<'_, S> {
-    fn head(&mut self, head: &[u8]) {
-        self.status = status(head);
-        let follows = self.manner.max_redirects > 0 && redirect::is_redirect(self.status);
-        let (mut coding, text) = (&b""[..], |value| String::from_utf8_lossy(value).into_owned());
-        for (name, value) in fields(head) {
-            if follows && name.eq_ignore_ascii_case(b"location") {
-                self.location.get_or_insert_with(|| text(value));
-            } else if self.manner.cookies && name.eq_ignore_ascii_case(b"set-cookie") {
-                self.set_cookies.push(text(value));
-            } else if name.eq_ignore_ascii_case(b"content-encoding") {
-                coding = value;
-            }
-        }
-        if self.location.is_some() {
-            return;
-        }
-        if self.manner.compressed && self.sink.wants_body() {
-            match Decoder::new(coding, self.manner.max_body) {
-                Ok(decoder) => self.decoder = decoder,
-                Err(broken) => self.broken = Some(broken),
-            }
-        }
-        self.sink.head(head);
-    }
-
-    fn body(&mut self, piece: &[u8]) {
-        if self.location.is_some() || self.broken.is_some() {
-            return;
-        }
-        match &mut self.decoder {
-            None => self.sink.body(piece),
-            Some(decoder) => self.broken = decoder.feed(piece, &mut |piece| self.sink.body(piece)).err(),
-        }
     }
 }

@@ -3,9 +3,11 @@
 //! `{{...}}` stays as it is wherever it stands; what it becomes is not encoded.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use load_core::error::UsageError;
+use load_suite::template::{Escape, Names, Template, TemplateError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::args::{read, wrong};
@@ -44,9 +46,12 @@ pub struct Content {
     pub kind: Option<String>,
     /// `Accept`, where one goes without saying.
     pub accept: Option<&'static str>,
+    /// Where in the body stands what is no text: no `{{...}}` is looked for there.
+    opaque: Vec<Range<usize>>,
 }
 
 /// One part of a form in parts.
+#[derive(Clone, Copy)]
 pub struct Part<'a> {
     /// The field's name.
     pub name: &'a str,
@@ -59,12 +64,32 @@ pub struct Part<'a> {
 impl Content {
     /// As it is, of no known kind.
     pub fn plain(bytes: Vec<u8>) -> Self {
-        Self { bytes, ..Self::default() }
+        let opaque = std::str::from_utf8(&bytes).err().map(|_| 0..bytes.len());
+        Self { bytes, opaque: opaque.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The body, in whose texts `names` may be inserted, by `escape`.
+    ///
+    /// # Errors
+    /// An unclosed or unknown `{{...}}`, with its column.
+    pub fn template(&self, names: &Names, escape: Escape) -> Result<Template, TemplateError> {
+        let text = |range: Range<usize>| {
+            let text = String::from_utf8_lossy(&self.bytes[range]);
+            Template::compile(&text, names, escape)
+        };
+        let (mut whole, mut at) = (Template::text(String::new()), 0);
+        for opaque in &self.opaque {
+            whole = whole.then(text(at..opaque.start)?);
+            whole = whole.then(Template::bytes(self.bytes[opaque.clone()].to_vec()));
+            at = opaque.end;
+        }
+        Ok(whole.then(text(at..self.bytes.len())?))
     }
 
     /// JSON as it is; it is not checked, for `{{...}}` may stand in it.
     pub fn json(bytes: Vec<u8>) -> Self {
-        Self { bytes, kind: Some("application/json".into()), accept: Some("application/json") }
+        let kind = Some("application/json".into());
+        Self { kind, accept: Some("application/json"), ..Self::plain(bytes) }
     }
 
     /// A form, URL-encoded.
@@ -72,13 +97,13 @@ impl Content {
         let pair = |(name, value)| format!("{}={}", encoded(name), encoded(value));
         let pairs: Vec<_> = fields.into_iter().map(pair).collect();
         let kind = Some("application/x-www-form-urlencoded".into());
-        Self { bytes: pairs.join("&").into(), kind, accept: None }
+        Self { bytes: pairs.join("&").into(), kind, ..Self::default() }
     }
 
     /// A form in parts (RFC 7578).
     pub fn multipart(parts: &[Part<'_>]) -> Self {
         let boundary = boundary(parts);
-        let mut bytes = Vec::new();
+        let (mut bytes, mut opaque) = (Vec::new(), Vec::new());
         for Part { name, value, file } in parts {
             let disposition =
                 format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(name));
@@ -88,11 +113,14 @@ impl Content {
                 bytes.extend_from_slice(kind.as_bytes());
             }
             bytes.extend_from_slice(b"\r\n\r\n");
+            if std::str::from_utf8(value).is_err() {
+                opaque.push(bytes.len()..bytes.len() + value.len());
+            }
             bytes.extend_from_slice(value);
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-        Self { bytes, kind: Some(format!("multipart/form-data; boundary={boundary}")), accept: None }
+        Self { bytes, kind: Some(format!("multipart/form-data; boundary={boundary}")), accept: None, opaque }
     }
 
     /// Adds to `headers` what they lack about the body.
@@ -228,6 +256,8 @@ fn boundary(parts: &[Part<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use load_suite::scope::Scope;
+
     use super::*;
 
     fn text(content: &Content) -> String {
@@ -256,6 +286,22 @@ mod tests {
             content.kind.as_deref(),
             Some("multipart/form-data; boundary=----quintet-9f2c7b41d05e-0001")
         );
+    }
+
+    #[test]
+    fn what_is_no_text_stays_as_it_is_beside_what_varies() {
+        let parts = [
+            Part { name: "n", value: b"{{seq}}", file: None },
+            Part { name: "f", value: b"\xff{{seq}}\0{{", file: Some("x.png") },
+        ];
+        let content = Content::multipart(&parts);
+        let mut sent = Vec::new();
+        let template = content.template(&Names::none(), Escape::Raw).unwrap();
+        template.render(&Scope::numbered(7, 0, 0), &mut sent);
+        let expected = [Part { value: b"7", ..parts[0] }, Part { ..parts[1] }];
+        assert_eq!(sent, Content::multipart(&expected).bytes);
+        let image = Content::plain(b"\xff{{".to_vec()).template(&Names::none(), Escape::Raw).unwrap();
+        assert_eq!(image.as_fixed(), Some(&b"\xff{{"[..]));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | What is sent? | [`request`], [`content`] |
 //! | Where does an answer end? | [`codec`], [`chunks`] |
 //! | How does one exchange go? | [`session`] |
-//! | How does a call go that takes more? | [`agent`], [`redirect`], [`rewrite`], [`jar`], [`decode`], [`fields`] |
+//! | How does a call go that takes more? | [`agent`], [`redirect`], [`rewrite`], [`jar`], [`decode`], [`fields`], `look` |
 
 pub mod agent;
 pub mod chunks;
@@ -14,12 +14,13 @@ pub mod content;
 pub mod decode;
 pub mod fields;
 pub mod jar;
+pub(crate) mod look;
 pub mod redirect;
 pub mod request;
 pub mod rewrite;
 pub mod session;
 
-pub use agent::{Agent, Manner};
+pub use agent::{Agent, Manner, Ways};
 pub use codec::Sink;
 pub use request::{Body, Parts, Request};
 pub use session::{Exchanged, Failure, Session};

@@ -3,6 +3,7 @@
 use load_suite::scope::Scope;
 use load_suite::template::{Escape, Names, Template, push_decimal};
 
+use crate::http::agent::Ways;
 use crate::redact;
 
 /// The parts of a request, checked.
@@ -34,6 +35,8 @@ pub struct Request {
     pub head_only: bool,
     /// It asks the server to close the connection after the answer.
     pub closes: bool,
+    /// What the call needs besides one exchange: nothing, unless it is set.
+    pub ways: Ways,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +69,8 @@ impl Request {
             // Methods that bring a body say so when it is empty (RFC 9110, 8.6).
             None => Form::one(head, matches!(parts.method, "POST" | "PUT" | "PATCH").then_some(0), &[]),
         };
-        Ok(Self { form, head_only: parts.method == "HEAD", closes: closes(parts.headers) })
+        let ways = Ways::default();
+        Ok(Self { form, head_only: parts.method == "HEAD", closes: closes(parts.headers), ways })
     }
 
     /// The slots of the variables that it inserts.
@@ -122,7 +126,7 @@ impl Content {
                 Err(_) => return Ok(Self::Fixed(bytes.to_vec())),
             },
         };
-        let fixed = template.as_static().map(|text| text.as_bytes().to_vec());
+        let fixed = template.as_fixed().map(<[u8]>::to_vec);
         Ok(fixed.map_or(Self::Varied(template), Self::Fixed))
     }
 }

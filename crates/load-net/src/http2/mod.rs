@@ -6,7 +6,9 @@
 //! | How do connections live and die? | [`link`] |
 //! | What is sent? | [`request`] |
 //! | How does one call go? | [`session`] |
+//! | How does a call go that takes more? | [`detour`] |
 
+pub mod detour;
 pub mod greet;
 pub mod link;
 pub mod request;

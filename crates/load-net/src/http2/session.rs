@@ -5,6 +5,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use load_core::protocol::Fault;
@@ -36,8 +37,36 @@ impl Session {
     /// Makes one call; dropping the future resets its stream and nothing else. What the answer consists of goes to
     /// `sink`, piece by piece as it comes. Sent and received are the bytes of bodies: heads are compressed and h2's own.
     #[inline]
-    pub async fn exchange(&mut self, call: &Request, scope: &Scope, sink: impl Sink) -> Exchanged {
-        let (stage, sent) = match self.begin(call, scope) {
+    pub async fn exchange(&mut self, call: &Request, scope: &Scope, mut sink: impl Sink) -> Exchanged {
+        match self.made(call, scope) {
+            Ok((head, body)) => self.send(head, body, &mut sink).await,
+            Err(failure) => Exchanged { result: Err(failure), sent: 0, received: 0 },
+        }
+    }
+
+    /// What `call` is for this iteration.
+    ///
+    /// # Errors
+    /// What was inserted cannot stand where it does.
+    #[inline]
+    pub fn made(
+        &mut self,
+        call: &Request,
+        scope: &Scope,
+    ) -> Result<(http::Request<()>, Option<Bytes>), Failure> {
+        let made = call.make(scope, &mut self.buffers);
+        made.map_err(|why| Failure::Told(Fault::answered(FaultKind::Local, 0), why))
+    }
+
+    /// Makes one call with a request that is made already.
+    #[inline]
+    pub async fn send(
+        &mut self,
+        head: http::Request<()>,
+        body: Option<Bytes>,
+        sink: &mut impl Sink,
+    ) -> Exchanged {
+        let (stage, sent) = match self.begin(head, body) {
             Ok(begun) => begun,
             Err(failure) => return Exchanged { result: Err(failure), sent: 0, received: 0 },
         };
@@ -55,10 +84,7 @@ impl Session {
 
     /// Gives the request to h2, which keeps what the windows do not allow yet until they do.
     #[inline]
-    fn begin(&mut self, call: &Request, scope: &Scope) -> Result<(Stage, u32), Failure> {
-        let (head, body) = call
-            .make(scope, &mut self.buffers)
-            .map_err(|why| Failure::Told(Fault::answered(FaultKind::Local, 0), why))?;
+    fn begin(&self, head: http::Request<()>, body: Option<Bytes>) -> Result<(Stage, u32), Failure> {
         // A fresh handle has no stream that waits to be opened, so it is ready.
         let mut sender = self.link.sender();
         let (answer, mut stream) =
@@ -69,6 +95,11 @@ impl Session {
             stream.send_data(body, true).map_err(|error| self.failure(&error))?;
         }
         Ok((Stage::Head(answer), sent))
+    }
+
+    /// Largest body of an answer, in bytes.
+    pub fn max_body(&self) -> u64 {
+        self.max_body
     }
 
     /// Waits for the end of the connection.
@@ -85,10 +116,10 @@ impl Session {
 }
 
 /// One call while it is under way.
-struct Exchange<S> {
+struct Exchange<'a, S> {
     stage: Stage,
     status: u16,
-    sink: S,
+    sink: &'a mut S,
     received: u64,
     /// Bytes of the body that the server does not know to be read.
     unread: u64,
@@ -107,7 +138,7 @@ enum Cut {
     Broken(Broken),
 }
 
-impl<S: Sink> Exchange<S> {
+impl<S: Sink> Exchange<'_, S> {
     #[inline]
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         loop {

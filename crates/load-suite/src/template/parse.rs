@@ -69,7 +69,7 @@ pub(super) fn parts(source: &str, names: &Names, escape: Escape) -> Result<Vec<P
             }
             value => {
                 if !text.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut text)));
+                    parts.push(Part::Text(std::mem::take(&mut text).into_bytes()));
                 }
                 parts.push(Part::Insert(value, own.unwrap_or(escape)));
             }
@@ -78,7 +78,7 @@ pub(super) fn parts(source: &str, names: &Names, escape: Escape) -> Result<Vec<P
     }
     text += rest;
     if !text.is_empty() {
-        parts.push(Part::Text(text));
+        parts.push(Part::Text(text.into_bytes()));
     }
     Ok(parts)
 }

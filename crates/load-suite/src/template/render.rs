@@ -16,7 +16,7 @@ impl Template {
     pub fn render(&self, scope: &Scope, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Text(text) => out.extend_from_slice(text),
                 Part::Insert(value, escape) => value.insert(*escape, scope, out),
             }
         }

@@ -1,0 +1,71 @@
+//! What does a suite make of the protocol?
+
+use load_core::error::UsageError;
+use load_report::model::{ExtraPlan, RatePlan};
+use load_suite::suite::Suite;
+
+use crate::args::ApiArgs;
+use crate::compile::{self, Base, Compiled};
+use crate::expect::Statuses;
+use crate::protocol::{Api, Step};
+
+/// What only a run of a suite has.
+pub(crate) struct FromSuite {
+    pub(crate) name: String,
+    pub(crate) environment: String,
+    pub(crate) profile: String,
+    pub(crate) cleanup: Vec<Step>,
+    pub(crate) ops: Vec<String>,
+    pub(crate) extras: Vec<ExtraPlan>,
+    pub(crate) counters: Vec<ExtraPlan>,
+    pub(crate) rates: Vec<RatePlan>,
+    pub(crate) secrets: Vec<String>,
+}
+
+/// The protocol that `suite` asks for; what `args` say wins over its environment.
+///
+/// # Errors
+/// The first mistake in the suite, with its place, or flags that mean nothing with one.
+pub(crate) fn api(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
+    let said = [
+        ("--method", args.method.is_some()),
+        ("--expect-text", args.expect_text.is_some()),
+        ("a body", args.content.is_some()),
+    ];
+    if let Some((flag, _)) = said.into_iter().find(|(_, given)| *given) {
+        return Err(UsageError::new(format!(
+            "{flag}: the steps of the suite say that; leave it out with --suite"
+        )));
+    }
+    if args.url.is_none() {
+        args.url = suite.environment.url.as_ref().map(|url| url.value.clone());
+    }
+    if args.url.is_none() {
+        return Err(UsageError::new(
+            "no target: give --url http://HOST[:PORT], or the suite an environment with a url",
+        ));
+    }
+    let statuses = Statuses::new(args.expect_status.clone());
+    let tls = args.tls.clone();
+    let mut api = Api::unsettled(args)?;
+    let (path, query) = api.url.target.split_once('?').unwrap_or((&api.url.target, ""));
+    if !query.is_empty() {
+        return Err(UsageError::new("--url: a path before those of the steps has no query"));
+    }
+    let prefix = format!("{}{}", api.manner.ahead(), path.trim_end_matches('/'));
+    let base = Base {
+        version: api.version,
+        secure: api.url.secure,
+        prefix: &prefix,
+        headers: &api.headers,
+        statuses: &statuses,
+        ways: api.manner.ways,
+    };
+    let Compiled { script, cleanup, ops, extras, counters, rates } = compile::compiled(&suite, &base)?;
+    let Suite { name, environment, profile, secrets, .. } = suite;
+    let (environment, profile) = (environment.name, profile.name);
+    api.suite =
+        Some(FromSuite { name, environment, profile, cleanup, ops, extras, counters, rates, secrets });
+    api.script = script;
+    api.settled(&tls)
+}

@@ -1,0 +1,32 @@
+//! May a step do otherwise than the run?
+
+use crate::{HERE, Shop, Speaks, calls, run_file, tool};
+
+#[test]
+fn a_step_says_itself_whether_it_follows_keeps_cookies_and_decompresses() {
+    let suite = format!("{HERE}/steps.toml");
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        for flags in ["", " --max-redirects 3 --cookies --compressed"] {
+            let (shop, tool) = (Shop::node(speaks), tool());
+            let left = run_file(&tool, &shop, &suite, &format!("-u 2 -n 20 --no-progress{flags}"));
+            assert_eq!(left.code, 0, "{speaks:?}{flags} {}{}", left.stdout, left.stderr);
+            assert_eq!((shop.seen("GET /old"), shop.seen("GET /new")), (40, 20), "{flags}");
+            assert_eq!((calls(&left, "followed"), calls(&left, "as the run")), (20, 20));
+            // What a step does not say, the flags do.
+            let asked = shop.stats()["encodings"]["gzip, deflate, br, zstd"].as_u64().unwrap();
+            let all: u64 =
+                shop.stats()["encodings"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+            assert_eq!(all, 8 * 20 + 2);
+            assert_eq!(asked, if flags.is_empty() { 20 } else { all - 20 }, "{flags}");
+            assert_eq!(left.run().connections.opened, 2, "redirects stay on their connection");
+        }
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_steps_that_say_nothing() {
+    let (shop, tool) = (Shop::node(Speaks::Http1), tool());
+    let suite = "[defaults]\nredirects = 1\n[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nrequest = \"GET /old\"\nexpect = { status = 200 }\n";
+    let left = crate::run(&tool, &shop, suite, "-u 1 -n 5 --no-progress");
+    assert_eq!((left.code, shop.seen("GET /new")), (0, 5), "{}", left.stdout);
+}
