@@ -87,6 +87,15 @@ impl Version {
         }
     }
 
+    /// How many calls of one user are under way at the same time, when nothing says so: what browsers do.
+    pub fn at_once(self) -> NonZeroU32 {
+        const CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
+        match self {
+            Self::Http1 => CONNECTIONS,
+            Self::Http2(_) => NonZeroU32::MAX,
+        }
+    }
+
     /// Compiles `parts` of a request, over TLS where that is `secure`, in which `names` may be inserted; its calls are made
     /// in these `ways`.
     ///

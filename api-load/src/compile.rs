@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use load_core::error::UsageError;
-use load_core::protocol::{OpId, Poll, Script, Task, TaskStep, UserClass};
+use load_core::protocol::{Act, Branch, Call, OpId, Parallel, Poll, Script, Task, TaskStep, UserClass};
 use load_net::http::{Body, Parts, Ways};
 use load_net::redact;
 use load_report::model::{ExtraPlan, RatePlan};
@@ -134,7 +134,7 @@ impl<'a> Compiler<'a> {
 
     fn run(mut self, suite: &Suite) -> Result<Compiled, SuiteError> {
         let classes = suite.users.iter().map(|class| self.class(class)).collect::<Result<Vec<_>, _>>()?;
-        let cleanup = suite.cleanup.iter().map(|step| Ok(self.step(step, &suite.names)?.step));
+        let cleanup = suite.cleanup.iter().map(|step| Ok(self.call(step, &suite.names)?.step));
         let cleanup = cleanup.collect::<Result<_, SuiteError>>()?;
         let Self { ops, extras, counters, rates, .. } = self;
         Ok(Compiled { script: Script::new(classes), cleanup, ops, extras, counters, rates })
@@ -169,6 +169,25 @@ impl<'a> Compiler<'a> {
     }
 
     fn step(&mut self, step: &suite::Step, names: &Names) -> Result<TaskStep<Step>, SuiteError> {
+        let act = match &step.parallel {
+            Some(parallel) => Act::Parallel(Box::new(self.parallel(parallel, names)?)),
+            None => Act::Call(self.call(step, names)?),
+        };
+        let (conditions, think) = (step.conditions.clone(), step.think.unwrap_or(Think::None));
+        Ok(TaskStep { conditions, act, think })
+    }
+
+    fn parallel(&mut self, parallel: &suite::Parallel, names: &Names) -> Result<Parallel<Step>, SuiteError> {
+        let branch = |step: &suite::Step| {
+            Ok(Branch { conditions: step.conditions.clone(), call: self.call(step, names)? })
+        };
+        let branches = parallel.steps.iter().map(branch).collect::<Result<_, SuiteError>>()?;
+        let help = "from the begin of several calls at the same time to the end of the last";
+        let series = parallel.series.as_ref().map(|name| self.series(&name.value, help));
+        Ok(Parallel { branches, at_once: parallel.at_once.unwrap_or(self.base.version.at_once()), series })
+    }
+
+    fn call(&mut self, step: &suite::Step, names: &Names) -> Result<Call<Step>, SuiteError> {
         let mut fields = step.request.clone();
         let line = fields.required("request", "a request like \"GET /path\"")?;
         let (method, path) = request_line(&line)?;
@@ -221,13 +240,8 @@ impl<'a> Compiler<'a> {
         })?;
         let expect = Expect { statuses: statuses.unwrap_or_else(|| self.base.statuses.clone()), text: None };
         let poll = step.poll.as_ref().map(|poll| self.poll(poll));
-        Ok(TaskStep {
-            poll,
-            conditions: step.conditions.clone(),
-            think: step.think.unwrap_or(Think::None),
-            timeout: step.timeout.or(self.timeout).map(Into::into),
-            ..TaskStep::new(op, Step { request, expect, rules: Some(Box::new(rules)) })
-        })
+        let timeout = step.timeout.or(self.timeout).map(Into::into);
+        Ok(Call { op, step: Step { request, expect, rules: Some(Box::new(rules)) }, poll, timeout })
     }
 
     /// The step's headers on top of those of the suite on top of those of the command line.
@@ -253,14 +267,18 @@ impl<'a> Compiler<'a> {
     }
 
     fn poll(&mut self, poll: &suite::Poll) -> Poll {
-        let series = poll.series.as_ref().map(|name| {
-            let at = self.extras.iter().position(|extra| extra.name == name.value);
-            at.unwrap_or_else(|| {
-                self.extras.push(plan((&name.value, "from the first call to the condition")));
-                self.extras.len() - 1
-            })
-        });
+        let help = "from the first call to the condition";
+        let series = poll.series.as_ref().map(|name| self.series(&name.value, help));
         Poll { every: poll.every.into(), at_most: poll.at_most, series }
+    }
+
+    /// The index of the series `name`.
+    fn series(&mut self, name: &str, help: &str) -> usize {
+        let at = self.extras.iter().position(|extra| extra.name == name);
+        at.unwrap_or_else(|| {
+            self.extras.push(plan((name, help)));
+            self.extras.len() - 1
+        })
     }
 
     /// The index of `name`; none when there are too many.

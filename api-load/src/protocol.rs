@@ -96,7 +96,7 @@ impl Protocol for Api {
 
     fn describe(&self) -> serde_json::Value {
         let shown = |(name, value): &(String, String)| format!("{name}: {}", redact::header(name, value));
-        let expect = self.script.steps().next().map(|step| &step.step.expect);
+        let expect = self.script.calls().next().map(|call| &call.step.expect);
         serde_json::json!({
             "url": self.label(),
             "http": self.version.name(),
@@ -288,7 +288,7 @@ impl Api {
     /// Ready for the calls of its script.
     pub(crate) fn settled(mut self, tls: &TlsArgs) -> Result<Self, UsageError> {
         let cleanup = self.suite.iter().flat_map(|suite| &suite.cleanup);
-        let all = self.script.steps().map(|step| &step.step).chain(cleanup);
+        let all = self.script.calls().map(|call| &call.step).chain(cleanup);
         let ways: Vec<_> = all.map(|step| step.request.text.ways).collect();
         if let Some(manner) = Arc::get_mut(&mut self.manner) {
             manner::settle(manner, &ways, tls)?;

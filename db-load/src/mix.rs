@@ -67,7 +67,7 @@ mod tests {
             script.classes()[0]
                 .tasks
                 .iter()
-                .map(|task| (task.weight, task.steps[0].op, task.steps[0].step))
+                .flat_map(|task| task.steps[0].calls().map(|call| (task.weight, call.op, call.step)))
                 .collect()
         };
         assert_eq!(weights(0.8), [(800_000, 0, Step::Read), (200_000, 1, Step::Write)]);

@@ -112,7 +112,7 @@ impl Client {
     }
 
     pub(crate) async fn call(&mut self) -> Result<Outcome, Fault> {
-        let step = &self.api.script().classes()[0].tasks[0].steps[0].step;
+        let step = &self.api.script().calls().next().unwrap().step;
         let mut probe = Probe::for_test(&NoRecord, &mut self.note);
         let result = self.api.call(&mut self.session, step, &mut self.vu, &mut probe).await;
         self.vu.scope.seq += 1;

@@ -138,7 +138,7 @@ fn ours(flags: &[&str]) -> Got {
         let Link::Http1(mut agent) = api.connect(&target, link(0), &mut probe).await.unwrap() else {
             panic!("HTTP/1.1 was asked for")
         };
-        let request = &api.script().steps().next().unwrap().step.request;
+        let request = &api.script().calls().next().unwrap().step.request;
         let exchanged = agent.exchange(&request.text, &mut vu, &mut kept, &mut probe).await;
         if let Err(failure) = exchanged.result {
             let fault = failure.fault(&mut probe);

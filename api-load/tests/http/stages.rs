@@ -34,7 +34,7 @@ fn observed(flags: &[&str]) -> Vec<(String, Duration)> {
         let (mut probe, mut vu) = (Probe::for_test(&record, &mut note), Vu::new(0));
         let connection = api.connect(&target, link(0), &mut probe).await.unwrap();
         let mut session = api.open(connection, &vu).await.unwrap();
-        let step = api.script().steps().next().unwrap();
+        let step = api.script().calls().next().unwrap();
         api.call(&mut session, &step.step, &mut vu, &mut probe).await.unwrap();
     });
     let names: Vec<_> = api.extras().into_iter().map(|extra| extra.name).collect();

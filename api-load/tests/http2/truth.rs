@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::nginx::{Line, Nginx, certificate};
 use crate::node::Node;
-use crate::run;
+use crate::{run, tool};
 
 /// How many requests each connection had.
 fn by_connection(log: &[Line]) -> BTreeMap<u64, usize> {
@@ -70,4 +70,20 @@ fn processes_share_connections_without_a_loss() {
     assert_eq!((left.code, left.run().ledger.calls.ok), (0, 1_000), "{}\n{}", left.stdout, left.stderr);
     let counts = server.counts();
     assert_eq!((&counts["requests"], &counts["connections"]), (&1_000.into(), &4.into()));
+}
+
+#[test]
+fn calls_at_the_same_time_are_streams_of_the_users_own_connection() {
+    let (server, tool) = (Node::start(), tool());
+    let suite = tool.folder().join("suite.toml");
+    let calls = vec!["\"GET /x\""; 20].join(", ");
+    let text = format!("[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nparallel = [{calls}]\n");
+    std::fs::write(&suite, text).unwrap();
+    let left = run(&server.url(""), &format!("-u 1 -n 10 --suite {}", suite.display()));
+    assert_eq!((left.code, left.run().ledger.calls.ok), (0, 200), "{}\n{}", left.stdout, left.stderr);
+    assert_eq!(left.run().connections.opened, 1);
+    let counts = server.counts();
+    assert_eq!((&counts["ok"], &counts["connections"]), (&200.into(), &1.into()));
+    // The server answers each as soon as it has read it, so it need not see all of them at once.
+    assert!(counts["streams"].as_u64().unwrap() > 6, "more than over HTTP/1.1: {counts}");
 }

@@ -3,6 +3,7 @@
 
 mod k6;
 mod mistakes;
+mod parallel;
 mod runs;
 mod steps;
 mod uploads;
@@ -41,8 +42,13 @@ enum Speaks {
 
 impl Shop {
     fn open() -> Self {
+        Self::serve("shop.py")
+    }
+
+    /// What `script` serves; it prints its port.
+    fn serve(script: &str) -> Self {
         let mut python = Command::new("python3");
-        python.arg(format!("{HERE}/shop.py"));
+        python.arg(format!("{HERE}/{script}"));
         Self::start(python, "http", "", tempfile::tempdir().unwrap())
     }
 

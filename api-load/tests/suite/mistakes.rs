@@ -61,6 +61,13 @@ fn mistakes_in_steps_have_their_place() {
             "FILE:6: poll has no evry; did you mean every?",
         ),
         ("request = \"GET /\"\nmetrics = { x = 1 }", "FILE:6: metrics: unknown x"),
+        ("parallel = [\"GET /a\", \"/b\"]", "FILE:5: request: \"/b\"; expected a method and a path"),
+        (
+            "parallel = [{ request = \"GET /a\", header = {} }]",
+            "FILE:5: a step has no header; did you mean headers?",
+        ),
+        ("request = \"GET /\"\nat_once = 2", "FILE:6: a step has no at_once"),
+        ("parallel = [\"GET /a\"]\nat_once = 0", "FILE:6: at_once: expected a whole number of at least 1"),
     ] {
         let error = said(&format!("{head}{step}\n"), "");
         assert!(error.starts_with(&format!("api-load: {expected}")), "{error}\nexpected {expected}");

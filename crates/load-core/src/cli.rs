@@ -246,7 +246,7 @@ fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
             match what {
                 Aside::Check => {
                     let (classes, steps) =
-                        (protocol.script().classes().len(), protocol.script().steps().count());
+                        (protocol.script().classes().len(), protocol.script().calls().count());
                     console.say(&load_report::render::plan::text(&plan.record));
                     let said =
                         format!("nothing wrong: {classes} user classes, {steps} steps; nothing was sent\n");

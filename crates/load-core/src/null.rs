@@ -53,7 +53,7 @@ impl Protocol for Null {
     }
 
     fn ops(&self) -> Vec<String> {
-        (0..self.script.steps().count() as OpId).map(|op| format!("null {op}")).collect()
+        (0..self.script.calls().count() as OpId).map(|op| format!("null {op}")).collect()
     }
 
     fn script(&self) -> &Script<()> {

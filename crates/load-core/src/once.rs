@@ -11,7 +11,7 @@ use crate::engine::within;
 use crate::error::RunError;
 use crate::output::Console;
 use crate::plan::RunPlan;
-use crate::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, TaskStep, Vu};
+use crate::protocol::{Act, Call, Control, Fault, LinkId, Outcome, Parallel, Probe, Protocol, TaskStep, Vu};
 use crate::record::Observer;
 
 /// Shows what it is told.
@@ -126,29 +126,61 @@ impl<P: Protocol> Trial<'_, P> {
             self.console.result(&format!("  {name}\n"));
         }
         for step in steps {
-            if step.conditions.iter().all(|condition| condition.holds(&self.vu.scope)) {
-                if !self.step(step).await {
-                    return false;
-                }
-            } else {
-                self.console.result(&format!("    - {}: its condition does not hold\n", self.op(step)));
+            if !step.is_possible(&self.vu.scope) {
+                let op = step.calls().next().map_or_else(String::new, |call| self.op(call));
+                self.console.result(&format!("    - {op}: its condition does not hold\n"));
+                continue;
+            }
+            let good = match &step.act {
+                Act::Call(call) => self.call(call).await,
+                Act::Parallel(group) => self.parallel(group).await,
+            };
+            if !good {
+                return false;
             }
         }
         true
     }
 
-    fn op(&self, step: &TaskStep<P::Step>) -> String {
-        self.protocol.ops().get(usize::from(step.op)).cloned().unwrap_or_default()
+    /// Makes the calls of `group` one after the other, so that they can be read, but each as if it were the first.
+    async fn parallel(&mut self, group: &Parallel<P::Step>) -> bool {
+        let (all, at_once) = (group.branches.len(), group.at_once);
+        let most =
+            if (at_once.get() as usize) < all { format!(", {at_once} of them") } else { String::new() };
+        self.console.result(&format!("    {all} calls that a run makes at the same time{most}:\n"));
+        let (salt, mut good, mut learnt) = (self.vu.scope.draw(), true, Vec::new());
+        for (number, branch) in group.branches.iter().enumerate() {
+            if !branch.is_possible(&self.vu.scope) {
+                let op = self.op(&branch.call);
+                self.console.result(&format!("    - {op}: its condition does not hold\n"));
+                continue;
+            }
+            let fork = self.vu.fork(salt, number as u64);
+            let before = std::mem::replace(&mut self.vu, fork);
+            good &= self.call(&branch.call).await;
+            let after = std::mem::replace(&mut self.vu, before);
+            let changes = after.scope.vars.changes(&self.vu.scope.vars);
+            learnt.extend(changes.map(|(slot, value)| (slot, value.to_vec())));
+        }
+        for (slot, value) in learnt {
+            self.vu.scope.vars.set(slot, &value);
+        }
+        good
     }
 
-    async fn step(&mut self, step: &TaskStep<P::Step>) -> bool {
-        let mut left = step.poll.map_or(1, |poll| poll.at_most);
+    fn op(&self, call: &Call<P::Step>) -> String {
+        self.protocol.ops().get(usize::from(call.op)).cloned().unwrap_or_default()
+    }
+
+    /// Makes a call, again and again while its condition does not hold; whether it went well.
+    async fn call(&mut self, call: &Call<P::Step>) -> bool {
+        let mut left = call.poll.map_or(1, |poll| poll.at_most);
         loop {
             let begin = self.show.clock.now();
-            let ended = self.call(step).await;
+            let ended = self.attempt(call).await;
             let ms = self.show.clock.now().since(begin) as f64 / 1e6;
             left -= 1;
-            let op = self.op(step);
+            let op = self.op(call);
             let (line, more) = match ended {
                 Ok(outcome) if outcome.pending && left > 0 => {
                     (format!("    ~ {op}  {ms:.1} ms, not yet"), true)
@@ -163,7 +195,7 @@ impl<P: Protocol> Trial<'_, P> {
             };
             self.console.result(&format!("{line}\n{}", self.show.shown.take()));
             if more {
-                let every = step.poll.map_or(Nanos::ZERO, |poll| poll.every);
+                let every = call.poll.map_or(Nanos::ZERO, |poll| poll.every);
                 self.show.clock.sleep_until(self.show.clock.now() + every).await;
                 continue;
             }
@@ -173,9 +205,9 @@ impl<P: Protocol> Trial<'_, P> {
         }
     }
 
-    async fn call(&mut self, step: &TaskStep<P::Step>) -> Result<Outcome, Fault> {
+    async fn attempt(&mut self, call: &Call<P::Step>) -> Result<Outcome, Fault> {
         let alarm = self.show.clock.alarm();
-        alarm.set(self.show.clock.now() + step.timeout.unwrap_or(self.plan.timeout));
+        alarm.set(self.show.clock.now() + call.timeout.unwrap_or(self.plan.timeout));
         let Self { protocol, target, show, vu, session, note, .. } = self;
         let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default();
         vu.scope.now_ns = now;
@@ -187,7 +219,7 @@ impl<P: Protocol> Trial<'_, P> {
                 *session = Some(protocol.open(link, vu).await?);
             }
             match session {
-                Some(session) => protocol.call(session, &step.step, vu, &mut probe).await,
+                Some(session) => protocol.call(session, &call.step, vu, &mut probe).await,
                 None => Ok(Outcome::default()),
             }
         };

@@ -5,8 +5,10 @@
 #![expect(async_fn_in_trait, reason = "a worker is one thread; its futures never move to another")]
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
+use std::rc::Rc;
 
 use load_report::fault::FaultKind;
 use load_report::model::{ExtraPlan, RatePlan};
@@ -21,7 +23,7 @@ use crate::clock::Nanos;
 use crate::error::{PrepareError, UsageError};
 use crate::record::Observer;
 
-pub use crate::script::{Poll, Script, Task, TaskStep, UserClass};
+pub use crate::script::{Act, Branch, Call, Parallel, Poll, Script, Task, TaskStep, UserClass};
 
 /// Index of an op in [`Protocol::ops`].
 pub type OpId = u16;
@@ -239,21 +241,28 @@ pub struct Vu {
     pub keep: Keep,
 }
 
-/// A place for a value of the protocol's own: cookies, say.
+/// A place for a value of the protocol's own: cookies, say. Calls that are made at the same time share it.
 #[derive(Default)]
-pub struct Keep(Option<Box<dyn Any>>);
+pub struct Keep(Option<Rc<Kept>>);
+
+/// What is in such a place, whoever looks.
+type Kept = RefCell<Option<Rc<dyn Any>>>;
 
 impl Keep {
     /// The value of this type, its default when there is none yet. A user has one value: another type replaces it.
-    pub fn get<T: Default + 'static>(&mut self) -> &mut T {
-        if !self.0.as_ref().is_some_and(|kept| kept.is::<T>()) {
-            self.0 = None;
+    pub fn get<T: Default + 'static>(&mut self) -> Rc<T> {
+        let mut kept = self.0.get_or_insert_default().borrow_mut();
+        if let Some(Ok(value)) = kept.clone().map(Rc::downcast) {
+            return value;
         }
-        let kept = self.0.get_or_insert_with(|| Box::new(T::default()));
-        match kept.downcast_mut() {
-            Some(kept) => kept,
-            None => unreachable!("a value of another type was just replaced"),
-        }
+        let value = Rc::new(T::default());
+        *kept = Some(Rc::<T>::clone(&value));
+        value
+    }
+
+    /// The same place, for a call that is made at the same time.
+    fn share(&mut self) -> Self {
+        Self(Some(Rc::clone(self.0.get_or_insert_default())))
     }
 }
 
@@ -273,6 +282,14 @@ impl Vu {
     pub(crate) fn begin(&mut self, seed: u64, seq: u64) {
         self.scope.begin(seed, seq);
         self.rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    }
+
+    /// The same user in call number `branch` of several that are made at the same time: it knows what this one knows, and
+    /// draws what follows from `salt` and `branch` alone, in whatever order the calls are made.
+    pub(crate) fn fork(&mut self, salt: u64, branch: u64) -> Self {
+        let scope = self.scope.fork(salt, branch);
+        let rng = Xoshiro256PlusPlus::seed_from_u64(scope.draw());
+        Self { scope, rng, keep: self.keep.share() }
     }
 }
 

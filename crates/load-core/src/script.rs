@@ -1,5 +1,7 @@
 //! What do virtual users do? Classes of users with their tasks, compiled before the run.
 
+use std::num::NonZeroU32;
+
 use load_suite::condition::Condition;
 use load_suite::scope::Scope;
 use load_suite::think::Think;
@@ -45,21 +47,58 @@ pub struct Task<S> {
     pub steps: Vec<TaskStep<S>>,
 }
 
-/// One call of a task, or one that is made again until its condition holds.
+/// One step of a task.
 #[derive(Clone, Debug)]
 pub struct TaskStep<S> {
+    /// It is left out unless all of them hold.
+    pub conditions: Vec<Condition>,
+    /// What is done.
+    pub act: Act<S>,
+    /// Pause before the next call of the iteration.
+    pub think: Think,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Act<S> {
+    /// It makes a call.
+    Call(Call<S>),
+    /// It makes several at the same time.
+    Parallel(Box<Parallel<S>>),
+}
+
+/// One call, or one that is made again until its condition holds.
+#[derive(Clone, Debug)]
+pub struct Call<S> {
     /// Under which name it counts.
     pub op: OpId,
     /// What is sent.
     pub step: S,
     /// How to go on while [`Outcome::pending`](crate::protocol::Outcome::pending); without it the iteration fails then.
     pub poll: Option<Poll>,
-    /// It is left out unless all of them hold.
-    pub conditions: Vec<Condition>,
-    /// Pause before the next call of the iteration.
-    pub think: Think,
     /// How long a call may take; the plan's when it has none of its own.
     pub timeout: Option<Nanos>,
+}
+
+/// Calls that are made at the same time. All of them are due when the step begins, and it ends with the last of them;
+/// one that fails lets the others end.
+#[derive(Clone, Debug)]
+pub struct Parallel<S> {
+    /// In the order in which they begin; at least one.
+    pub branches: Vec<Branch<S>>,
+    /// So many of them are under way at most.
+    pub at_once: NonZeroU32,
+    /// The protocol's own series of the times from the step's due instant to the end of its last call, when all went well.
+    pub series: Option<usize>,
+}
+
+/// One of several calls that are made at the same time.
+#[derive(Clone, Debug)]
+pub struct Branch<S> {
+    /// It is left out unless all of them hold.
+    pub conditions: Vec<Condition>,
+    /// What is called.
+    pub call: Call<S>,
 }
 
 /// How a call is made again until its condition holds.
@@ -76,13 +115,63 @@ pub struct Poll {
 impl<S> TaskStep<S> {
     /// One call.
     pub fn new(op: OpId, step: S) -> Self {
-        Self { op, step, poll: None, conditions: Vec::new(), think: Think::None, timeout: None }
+        Self::of(Act::Call(Call::new(op, step)))
     }
 
     /// A call that is made again while its outcome is pending.
     pub fn polled(op: OpId, step: S, poll: Poll) -> Self {
-        Self { poll: Some(poll), ..Self::new(op, step) }
+        Self::of(Act::Call(Call { poll: Some(poll), ..Call::new(op, step) }))
     }
+
+    /// A step that does this, whatever the circumstances.
+    pub fn of(act: Act<S>) -> Self {
+        Self { conditions: Vec::new(), act, think: Think::None }
+    }
+
+    /// Whether there is something to do.
+    pub(crate) fn is_possible(&self, scope: &Scope) -> bool {
+        hold(&self.conditions, scope)
+            && match &self.act {
+                Act::Call(_) => true,
+                Act::Parallel(group) => group.branches.iter().any(|branch| branch.is_possible(scope)),
+            }
+    }
+
+    /// All calls of the step.
+    pub fn calls(&self) -> impl Iterator<Item = &Call<S>> {
+        let (one, several) = match &self.act {
+            Act::Call(call) => (Some(call), &[][..]),
+            Act::Parallel(group) => (None, group.branches.as_slice()),
+        };
+        one.into_iter().chain(several.iter().map(|branch| &branch.call))
+    }
+
+    /// How many of its calls are under way at most.
+    fn width(&self) -> u64 {
+        match &self.act {
+            Act::Call(_) => 1,
+            Act::Parallel(group) => u64::from(group.at_once.get()).min(group.branches.len() as u64),
+        }
+    }
+}
+
+impl<S> Call<S> {
+    /// A call that is made once.
+    pub fn new(op: OpId, step: S) -> Self {
+        Self { op, step, poll: None, timeout: None }
+    }
+}
+
+impl<S> Branch<S> {
+    /// Whether it is not left out.
+    pub(crate) fn is_possible(&self, scope: &Scope) -> bool {
+        hold(&self.conditions, scope)
+    }
+}
+
+#[inline]
+fn hold(conditions: &[Condition], scope: &Scope) -> bool {
+    conditions.iter().all(|condition| condition.holds(scope))
 }
 
 impl<S> Task<S> {
@@ -121,8 +210,17 @@ impl<S> Script<S> {
         &self.classes
     }
 
-    /// All steps of all classes.
-    pub fn steps(&self) -> impl Iterator<Item = &TaskStep<S>> {
+    /// All calls of all classes.
+    pub fn calls(&self) -> impl Iterator<Item = &Call<S>> {
+        self.steps().flat_map(TaskStep::calls)
+    }
+
+    /// How many calls a user has under way at most.
+    pub fn width(&self) -> u64 {
+        self.steps().map(TaskStep::width).max().unwrap_or(1)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &TaskStep<S>> {
         self.classes.iter().flat_map(|class| {
             let tasks = class.tasks.iter().flat_map(|task| &task.steps);
             class.start.iter().chain(tasks).chain(&class.stop)
@@ -238,7 +336,8 @@ mod tests {
             let mut counts = [0_u32; 10];
             for seq in 0..4_000 {
                 scope.begin(1, seq);
-                counts[script.classes()[0].draw(&scope).unwrap().steps[0].step as usize] += 1;
+                let task = script.classes()[0].draw(&scope).unwrap();
+                counts[task.steps[0].calls().next().unwrap().step as usize] += 1;
             }
             counts
         };

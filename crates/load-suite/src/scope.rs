@@ -33,6 +33,12 @@ impl Vars {
         self.0.get(slot).map_or(Self::UNSET, Vec::as_slice)
     }
 
+    /// The slots whose values were others in `before`, with what they are now.
+    pub fn changes<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let now = self.0.iter().map(Vec::as_slice).enumerate();
+        now.filter(|(slot, value)| before.get(*slot) != *value)
+    }
+
     /// Sets a slot; its memory is used again.
     pub fn set(&mut self, slot: usize, value: &[u8]) {
         if self.0.len() <= slot {
@@ -59,6 +65,15 @@ impl Scope {
     pub fn begin(&mut self, seed: u64, seq: u64) {
         (self.seed, self.seq) = (seed, seq);
         self.draws.set(mix(seed ^ mix(seq)));
+    }
+
+    /// The same iteration in one of several calls that are made at the same time: what it draws follows from `salt` and
+    /// the number of the `branch`, whoever is first.
+    #[must_use]
+    pub fn fork(&self, salt: u64, branch: u64) -> Self {
+        let fork = self.clone();
+        fork.draws.set(mix(salt ^ mix(branch)));
+        fork
     }
 
     /// The next random number of this iteration.
@@ -114,6 +129,25 @@ mod tests {
         let mut other = Scope::default();
         other.begin(7, 43);
         assert_ne!(draws(1), (0..5).map(|_| other.below(100)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_fork_draws_by_its_number_and_knows_what_was_known() {
+        let mut scope = Scope::of(1);
+        scope.begin(7, 42);
+        scope.vars.set(2, b"before");
+        let draws = |branch| {
+            let fork = scope.fork(99, branch);
+            (0..3).map(|_| fork.draw()).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(1), draws(1));
+        assert_ne!(draws(0), draws(1));
+        let mut fork = scope.fork(99, 0);
+        assert_eq!(fork.vars.changes(&scope.vars).next(), None);
+        fork.vars.set(2, b"after");
+        fork.vars.set(4, b"new");
+        let changes: Vec<_> = fork.vars.changes(&scope.vars).collect();
+        assert_eq!(changes, [(2, &b"after"[..]), (4, &b"new"[..])]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use measure::{Feed, Gives, Measure, MeasureKind};
 pub use path::Path as JsonPath;
 pub use profile::Profile;
 pub use scene::{Environment, texts};
-pub use step::{Poll, Step};
+pub use step::{Parallel, Poll, Step};
 pub use threshold::k6_thresholds;
 pub use users::{Task, UserClass};
 
@@ -109,6 +109,10 @@ impl Suite {
         let defaults = fields.table("defaults")?;
         let users = users::read(&mut fields, &names, &measures, choice)?;
         let cleanup = step::read_all(fields.tables("cleanup")?, &mut names, &measures)?;
+        if let Some(step) = cleanup.iter().find(|step| step.parallel.is_some()) {
+            let why = "cleanup: its calls are made one after the other; give each a step of its own";
+            return Err(SuiteError::at(&step.place, why));
+        }
         // Only where a suite builds on it; `tree` has seen to that.
         fields.node("extends");
         fields.finish("a suite")?;

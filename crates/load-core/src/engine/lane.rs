@@ -1,9 +1,9 @@
 //! What does one lane do? Gets a session, takes a tick, makes its calls, and so on until there are no more ticks.
 
 mod iterate;
+mod parallel;
 
 use std::future::poll_fn;
-use std::num::NonZeroU32;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -13,37 +13,31 @@ use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::dispatch::{LaneId, Tick, Told};
-use super::links::Found;
-use super::within::within;
+use super::seat::Seat;
 use super::worker::Worker;
-use crate::clock::{Alarm, Nanos};
-use crate::protocol::{Fault, LinkId, Probe, Protocol, Sharing, Vu};
+use crate::clock::Nanos;
+use crate::protocol::{Fault, Probe, Protocol, Vu};
 use crate::record::Start;
 
-/// A slot of the engine: one call at a time.
+/// A slot of the engine: one iteration at a time.
 pub(super) struct Lane<P: Protocol> {
     worker: Rc<Worker<P>>,
     id: LaneId,
     vu: Vu,
-    session: Option<P::Session>,
-    /// The shared link of the session, and its generation.
-    link: Option<(usize, u32)>,
-    /// How often this lane has opened a link of its own.
-    generation: u32,
+    seat: Seat<P>,
+    /// Seats for calls at the same time as one from the lane's own, since the first step that needed them.
+    sides: Vec<Seat<P>>,
     backoff: Backoff,
-    alarm: Alarm,
     /// When the last call ended, or the lane became ready.
     freed: Nanos,
     /// When the user's next iteration is due; closed model.
     due: Nanos,
     /// When the user is active, from the last span to the first; closed model.
     spans: Vec<(Nanos, Nanos)>,
-    streak: u32,
     /// Of which classes this lane has made the first steps.
     started: Vec<bool>,
     /// Counted among the active ones.
     active: bool,
-    note: String,
 }
 
 /// What ended the wait for a tick.
@@ -60,23 +54,18 @@ impl<P: Protocol> Lane<P> {
         number: u64,
         mut spans: Vec<(Nanos, Nanos)>,
     ) -> Self {
-        let alarm = worker.clock.alarm();
         spans.reverse();
         Self {
             id,
             vu: Vu::new(number),
-            session: None,
-            link: None,
-            generation: 0,
+            seat: Seat::new(Rc::clone(&worker), id, number),
+            sides: Vec::new(),
             backoff: Backoff::new(worker.plan.record.seed ^ number),
-            alarm,
             freed: Nanos::ZERO,
             due: Nanos::ZERO,
             spans,
-            streak: 0,
             started: Vec::new(),
             active: false,
-            note: String::new(),
             worker,
         }
     }
@@ -86,13 +75,13 @@ impl<P: Protocol> Lane<P> {
         if self.spans.last().is_some_and(|span| span.0 > Nanos::ZERO) {
             return Ok(());
         }
-        self.open().await.map_err(|fault| (fault, self.note.clone()))
+        self.seat.open(&self.vu).await.map_err(|fault| (fault, self.seat.note.clone()))
     }
 
     /// Waits for time zero, while the protocol reads what comes by itself. None when the run is given up.
     pub(super) async fn hold(&mut self, go: &mut watch::Receiver<Option<Nanos>>) -> Option<Nanos> {
         loop {
-            let Self { worker, session, note, .. } = self;
+            let Seat { worker, session, note, .. } = &mut self.seat;
             let worker = &**worker;
             let Some(session) = session.as_mut() else {
                 return go.wait_for(Option::is_some).await.map_or(None, |t0| *t0);
@@ -135,12 +124,12 @@ impl<P: Protocol> Lane<P> {
             return false;
         }
         self.set_active(true);
-        if self.session.is_none() {
+        if self.seat.session.is_none() {
             let worker = Rc::clone(&self.worker);
             let (id, began) = (self.id, worker.clock.now());
             let opened = tokio::select! {
                 biased;
-                opened = self.open() => opened,
+                opened = self.seat.open(&self.vu) => opened,
                 // Only calls are waited for at the end, not connections.
                 () = worker.closed(id) => return false,
             };
@@ -183,19 +172,16 @@ impl<P: Protocol> Lane<P> {
     async fn leave(&mut self) {
         self.say_goodbye().await;
         self.set_active(false);
-        if let Some(session) = self.session.take() {
-            if self.link.is_none() {
-                self.worker.connections.set(self.worker.connections.get() - 1);
-            }
-            let mut probe = Probe::new(&*self.worker, &mut self.note);
-            self.worker.protocol.close(session, &mut probe).await;
+        self.seat.leave().await;
+        for side in &mut self.sides {
+            side.leave().await;
         }
     }
 
     /// Waits until `at`, unless the run is over before.
     async fn sleep_until(&mut self, at: Nanos) -> Told {
-        self.alarm.set(at);
-        let (worker, alarm, id) = (&self.worker, &self.alarm, self.id);
+        self.seat.alarm.set(at);
+        let (worker, alarm, id) = (&self.worker, &self.seat.alarm, self.id);
         poll_fn(|context| match worker.dispatcher.borrow_mut().poll_told(id, context) {
             Poll::Ready(Told::Closed) => Poll::Ready(Told::Closed),
             _ => alarm.poll_rang(context).map(|()| Told::Take(Tick::own(at))),
@@ -261,15 +247,16 @@ impl<P: Protocol> Lane<P> {
     /// Waits for a tick, or until `due`, while the protocol reads what comes by itself.
     async fn wait_idle(&mut self, due: Option<Nanos>) -> Result<Told, Fault> {
         if let Some(due) = due {
-            self.alarm.set(due);
+            self.seat.alarm.set(due);
         }
-        let Self { worker, session, note, alarm, id, .. } = self;
+        let id = self.id;
+        let Seat { worker, session, note, alarm, .. } = &mut self.seat;
         let worker = &**worker;
         let mut probe = Probe::new(worker, note);
         let Some(session) = session.as_mut() else { return Ok(Told::Closed) };
         let mut idle = pin!(worker.protocol.idle(session, &mut probe));
         poll_fn(|context| {
-            if let Poll::Ready(told) = worker.dispatcher.borrow_mut().poll_told(*id, context) {
+            if let Poll::Ready(told) = worker.dispatcher.borrow_mut().poll_told(id, context) {
                 return Poll::Ready(Ok(told));
             }
             if let Some(due) = due
@@ -282,30 +269,12 @@ impl<P: Protocol> Lane<P> {
         .await
     }
 
-    /// The session is over, and its link with it, but for a pool in which one call `timed_out`.
-    fn drop_session(&mut self, timed_out: bool) {
-        self.session = None;
-        let worker = &self.worker;
-        let kept = worker.plan.sharing == Sharing::Pool && timed_out;
-        let lost = match self.link {
-            Some((index, generation)) if !kept && worker.links.broken(index, generation) => {
-                worker.link_id(index, generation).connections.get()
-            }
-            Some(_) => 0,
-            None => 1,
-        };
-        worker.connections.set(worker.connections.get().saturating_sub(lost));
-    }
-
     /// The connection broke between two calls.
     fn lose_idle(&mut self, fault: Fault) {
-        if self.session.is_none() {
-            return;
+        if self.seat.session.is_some() {
+            self.seat.lose(fault);
+            self.freed = self.worker.clock.now();
         }
-        let now = self.worker.clock.now();
-        self.worker.recorder.borrow_mut().lost_while_idle(now, &fault, &self.note);
-        self.drop_session(false);
-        self.freed = now;
     }
 
     /// The attempt to connect that began at `began` failed: one due iteration fails with it, then a pause.
@@ -322,7 +291,7 @@ impl<P: Protocol> Lane<P> {
             }
         };
         if let Some(tick) = tick {
-            self.worker.fail_tick(tick, began.max(tick.due), now, &fault, &self.note);
+            self.worker.fail_tick(tick, began.max(tick.due), now, &fault, &self.seat.note);
         }
         self.freed = now;
         let pause = self.backoff.pause();
@@ -333,72 +302,5 @@ impl<P: Protocol> Lane<P> {
         }
         self.freed = self.worker.clock.now();
         true
-    }
-
-    /// Gets a session, on a link of its own or a shared one.
-    async fn open(&mut self) -> Result<(), Fault> {
-        let link = match self.worker.plan.sharing {
-            Sharing::Exclusive => {
-                self.generation += 1;
-                let id = LinkId {
-                    index: self.vu.scope.vu,
-                    connections: NonZeroU32::MIN,
-                    generation: self.generation - 1,
-                };
-                self.link = None;
-                self.connect(id).await?
-            }
-            Sharing::Shared { .. } | Sharing::Pool => self.shared_link().await?,
-        };
-        let worker = Rc::clone(&self.worker);
-        self.alarm.set(worker.clock.now() + worker.plan.timeout);
-        let opened = within(&self.alarm, worker.protocol.open(link, &self.vu)).await;
-        self.session = Some(opened.output.unwrap_or(Err(Fault::fatal(FaultKind::Timeout)))?);
-        Ok(())
-    }
-
-    async fn shared_link(&mut self) -> Result<P::Link, Fault> {
-        let worker = Rc::clone(&self.worker);
-        let index = self.id % worker.links.len().max(1);
-        let mut waited = false;
-        loop {
-            match worker.links.find(&worker.protocol, index, waited)? {
-                Found::Link(link, generation) => {
-                    self.link = Some((index, generation));
-                    return Ok(link);
-                }
-                Found::Wait(changed) => {
-                    changed.notified().await;
-                    waited = true;
-                }
-                Found::Open(generation) => {
-                    let id = worker.link_id(index, generation - 1);
-                    let result = self.connect(id).await;
-                    waited = result.is_err();
-                    worker.links.opened(index, result);
-                }
-            }
-        }
-    }
-
-    /// Opens one link; the series of connection times is fed here and nowhere else.
-    async fn connect(&mut self, id: LinkId) -> Result<P::Link, Fault> {
-        let worker = Rc::clone(&self.worker);
-        let start = worker.clock.now();
-        self.alarm.set(start + worker.plan.timeout);
-        let mut probe = Probe::new(&*worker, &mut self.note);
-        let connecting = worker.protocol.connect(&worker.target, id, &mut probe);
-        let ended = within(&self.alarm, connecting).await;
-        let result = ended.output.unwrap_or_else(|| {
-            self.note.clear();
-            self.note.push_str("no connection within the timeout");
-            Err(Fault::fatal(FaultKind::Connect))
-        });
-        let end = worker.clock.now();
-        worker.recorder.borrow_mut().connected(start, end, result.as_ref().err(), &self.note);
-        if result.is_ok() {
-            worker.connections.set(worker.connections.get() + id.connections.get());
-        }
-        result
     }
 }

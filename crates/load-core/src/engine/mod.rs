@@ -8,6 +8,7 @@ mod dispatch;
 mod lane;
 mod lanes;
 mod links;
+mod seat;
 mod within;
 mod worker;
 

@@ -1,6 +1,9 @@
 //! The real engine in virtual time, against a protocol whose every answer is scripted.
 
+mod parallel;
 mod pool;
+mod staged;
+mod steps;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -143,7 +146,11 @@ fn args(line: &str) -> LoadArgs {
 }
 
 /// Runs one worker in virtual time; `command` is told at its instant, or in place of `Go` when that has come.
-fn play(line: &str, protocol: Scripted, command: Option<(i64, Command)>) -> (RunFile, Arc<Scripted>) {
+fn play<P: Protocol<Target = ()>>(
+    line: &str,
+    protocol: P,
+    command: Option<(i64, Command)>,
+) -> (RunFile, Arc<P>) {
     let protocol = Arc::new(protocol);
     let plan = Arc::new(build(&args(line), Context::of(&*protocol)).unwrap());
     let header = Header {

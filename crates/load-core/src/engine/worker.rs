@@ -100,14 +100,14 @@ pub struct Ready {
     pub fault: Option<String>,
 }
 
-/// What a lane is doing right now.
+/// What a seat is doing right now.
 #[derive(Clone, Copy)]
 pub(super) struct InFlight {
     pub(super) op: OpId,
-    /// When its iteration was due; none for a call outside any iteration.
+    /// When its iteration was due; none for a call outside any iteration, and where another seat stands for that.
     pub(super) tick: Option<Nanos>,
     pub(super) times: CallTimes,
-    /// The call has ended; the lane waits to make it again.
+    /// No call is under way; the seat waits for the next one.
     pub(super) paused: bool,
 }
 
@@ -285,9 +285,15 @@ impl<P: Protocol> Worker<P> {
     /// Lane number `i` of this worker.
     pub(super) fn lane(self: &Rc<Self>, i: u64) -> Lane<P> {
         let id = self.dispatcher.borrow_mut().add_lane();
-        self.in_flight.borrow_mut().push(None);
         let spans = self.users.as_ref().map_or_else(Vec::new, |users| users.spans(i));
         Lane::new(Rc::clone(self), id, self.segment.global(i), spans)
+    }
+
+    /// A place for what one seat has in flight.
+    pub(super) fn add_slot(&self) -> usize {
+        let mut slots = self.in_flight.borrow_mut();
+        slots.push(None);
+        slots.len() - 1
     }
 
     fn begin(&self, t0: Nanos) {
@@ -344,7 +350,8 @@ impl<P: Protocol> Worker<P> {
         let class = &self.protocol.script().classes()[self.class_of(&vu)];
         // The first call that it would have made.
         let drawn = class.draw(&vu.scope).or(class.tasks.first());
-        let op = drawn.and_then(|task| task.steps.first()).map_or(0, |step| step.op);
+        let first = drawn.and_then(|task| task.steps.first()).and_then(|step| step.calls().next());
+        let op = first.map_or(0, |call| call.op);
         let mut recorder = self.recorder.borrow_mut();
         recorder.begun(tick.due);
         recorder.started(&Start {

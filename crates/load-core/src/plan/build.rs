@@ -45,6 +45,8 @@ pub struct Context {
     pub args: serde_json::Value,
     /// How lanes and links go together.
     pub sharing: Sharing,
+    /// How many calls a user has under way at most.
+    pub width: u64,
     /// What must never be printed.
     pub secrets: Arc<Secrets>,
 }
@@ -60,6 +62,7 @@ impl Context {
             rates: protocol.rates(),
             args: protocol.describe(),
             sharing: protocol.sharing(),
+            width: protocol.script().width(),
             secrets: Arc::new(Secrets::new(protocol.secrets())),
         }
     }
@@ -143,6 +146,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         max_vus,
         connections,
         sharing: context.sharing,
+        width: context.width,
         duration: duration.into(),
         graceful_stop: graceful_stop.into(),
         timeout: timeout.into(),

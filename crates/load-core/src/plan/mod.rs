@@ -58,6 +58,8 @@ pub struct RunPlan {
     pub connections: u64,
     /// How lanes and links go together.
     pub sharing: Sharing,
+    /// How many calls a user has under way at most: 1 unless steps make several at the same time.
+    pub width: u64,
     /// When new work stops, since time zero.
     pub duration: Nanos,
     /// How long calls in flight may take after that.

@@ -27,9 +27,10 @@ pub struct Needs {
 /// What `plan` needs on this machine.
 pub fn needs(plan: &RunPlan) -> Needs {
     let processes = u64::from(plan.processes);
-    // A lane of its own connection each; shared links and pools have their number, whatever the lanes.
+    // A connection of its own for each call that a lane has under way; shared links and pools have their number, whatever
+    // the lanes.
     let connections = match plan.sharing {
-        Sharing::Exclusive => plan.max_vus,
+        Sharing::Exclusive => plan.max_vus.saturating_mul(plan.width),
         Sharing::Shared { .. } | Sharing::Pool => plan.connections,
     };
     let here = plan.segment.share_of(connections);

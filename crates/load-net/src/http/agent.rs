@@ -2,7 +2,9 @@
 //!
 //! Without any of them a call is one exchange and nothing else. With them it takes the long way, which may allocate.
 
+use std::cell::RefCell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -182,14 +184,14 @@ impl Detour {
         (stages, probe): (Option<usize>, &mut Probe<'_>),
     ) -> Exchanged {
         let Vu { scope, keep, .. } = vu;
-        let jar: &mut Jar = keep.get();
+        let jar: Rc<RefCell<Jar>> = keep.get();
         let request = call.bytes(scope, &mut self.buffers).to_vec();
         let mut course = match Course::begin(&self.manner.base, &request) {
             Ok(course) => course,
             Err(failure) => return Exchanged { result: Err(failure), sent: 0, received: 0 },
         };
         let result = loop {
-            match self.hop(main, call, &request, &mut course, jar, &mut sink, (stages, &mut *probe)).await {
+            match self.hop(main, call, &request, &mut course, &jar, &mut sink, (stages, &mut *probe)).await {
                 Ok(None) => {}
                 Ok(Some(answer)) => break Ok(answer),
                 Err(failure) => break Err(failure),
@@ -209,12 +211,12 @@ impl Detour {
         call: &Request,
         request: &[u8],
         course: &mut Course,
-        jar: &mut Jar,
+        jar: &RefCell<Jar>,
         sink: &mut impl Sink,
         (stages, probe): (Option<usize>, &mut Probe<'_>),
     ) -> Result<Option<Answer>, Failure> {
         if call.ways.cookies {
-            course.edit.cookies = jar.cookies(&course.url);
+            course.edit.cookies = jar.borrow().cookies(&course.url);
         }
         rewrite(request, &course.edit, &mut self.wire);
         let origin = Origin::of(&course.url).unwrap_or_else(|| course.first.clone());
@@ -229,7 +231,7 @@ impl Detour {
         course.sent = course.sent.saturating_add(sent);
         course.received += received;
         for cookie in &look.set_cookies {
-            jar.take(cookie, &course.url);
+            jar.borrow_mut().take(cookie, &course.url);
         }
         let answer = result?;
         match spare {

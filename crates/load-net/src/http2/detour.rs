@@ -2,6 +2,9 @@
 //!
 //! Redirects stay on the connection, so with its target.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
 use http::{Method, Request as Head, Uri};
@@ -39,13 +42,13 @@ pub async fn exchange(
     mut sink: impl Sink,
 ) -> Exchanged {
     let Vu { scope, keep, .. } = vu;
-    let jar: &mut Jar = keep.get();
+    let jar: Rc<RefCell<Jar>> = keep.get();
     let mut course = match session.made(call, scope).and_then(Course::begin) {
         Ok(course) => course,
         Err(failure) => return Exchanged { result: Err(failure), sent: 0, received: 0 },
     };
     let result = loop {
-        match course.hop(session, ways, jar, &mut sink).await {
+        match course.hop(session, ways, &jar, &mut sink).await {
             Ok(None) => {}
             Ok(Some(answer)) => break Ok(answer),
             Err(failure) => break Err(failure),
@@ -69,11 +72,11 @@ impl Course {
         &mut self,
         session: &mut Session,
         ways: Ways,
-        jar: &mut Jar,
+        jar: &RefCell<Jar>,
         sink: &mut impl Sink,
     ) -> Result<Option<Answer>, Failure> {
         let mut head = self.head.clone();
-        let cookies = if ways.cookies { jar.cookies(&self.url) } else { None };
+        let cookies = if ways.cookies { jar.borrow().cookies(&self.url) } else { None };
         if let Some(cookies) = cookies.and_then(|cookies| HeaderValue::try_from(cookies).ok()) {
             head.headers_mut().append(COOKIE, cookies);
         }
@@ -82,7 +85,7 @@ impl Course {
         self.sent = self.sent.saturating_add(sent);
         self.received += received;
         for cookie in &look.set_cookies {
-            jar.take(cookie, &self.url);
+            jar.borrow_mut().take(cookie, &self.url);
         }
         let answer = result?;
         if let Some(location) = &look.location {

@@ -1,10 +1,12 @@
 //! What is one step? What all protocols have in common; the rest of its keys belongs to the protocol.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::condition::Condition;
 use crate::fields::{At, Fields};
-use crate::node::{Place, SuiteError};
+use crate::node::{Node, Place, SuiteError, Value};
 use crate::template::Names;
 use crate::think::Think;
 
@@ -12,7 +14,7 @@ use super::capture::Capture;
 use super::measure::{Feed, Measure};
 use super::profile::think;
 
-/// One call, and what goes with it.
+/// One call, or several at the same time, and what goes with it.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Where it stands.
@@ -33,6 +35,8 @@ pub struct Step {
     pub timeout: Option<Duration>,
     /// What it gives to metrics.
     pub feeds: Vec<Feed>,
+    /// The calls that it makes instead of one of its own.
+    pub parallel: Option<Parallel>,
     /// The other keys: what is sent.
     pub request: Fields,
 }
@@ -47,6 +51,17 @@ pub struct Poll {
     /// Calls at most.
     pub at_most: u32,
     /// The series of the times to the condition.
+    pub series: Option<At<String>>,
+}
+
+/// Several calls at the same time. All of what a step may hold besides `if` and `think` is theirs.
+#[derive(Clone, Debug)]
+pub struct Parallel {
+    /// The calls, in the order in which they begin; at least one.
+    pub steps: Vec<Step>,
+    /// How many are under way at most, when it says so.
+    pub at_once: Option<NonZeroU32>,
+    /// The series of the times from the first begin to the last end.
     pub series: Option<At<String>>,
 }
 
@@ -66,17 +81,29 @@ impl Step {
         names: &mut Names,
         measures: &[Measure],
     ) -> Result<Self, SuiteError> {
+        let place = fields.place.clone();
+        let think = step_think(&mut fields)?;
+        if let Some(parallel) = Parallel::read(&mut fields, names, measures)? {
+            return Ok(Self {
+                place,
+                name: None,
+                conditions: Vec::new(),
+                expect: None,
+                captures: Vec::new(),
+                poll: None,
+                think,
+                timeout: None,
+                feeds: Vec::new(),
+                parallel: Some(parallel),
+                request: fields,
+            });
+        }
         let name = fields.text("name")?;
         let expect = fields.table("expect")?;
         let captures = Capture::read_all(&mut fields, names)?;
         let poll = fields.table("poll")?.map(Poll::read).transpose()?;
-        let think = think(&mut fields)?;
-        if matches!(think, Some(Think::Pacing(_))) {
-            return Err(fields.wrong("think: pacing is between iterations; a step takes a pause like 1s..5s"));
-        }
         let timeout = fields.duration("timeout")?.map(|at| at.value);
         let feeds = Feed::read_all(&mut fields, measures)?;
-        let place = fields.place.clone();
         Ok(Self {
             place,
             name,
@@ -87,6 +114,7 @@ impl Step {
             think,
             timeout,
             feeds,
+            parallel: None,
             request: fields,
         })
     }
@@ -94,7 +122,12 @@ impl Step {
     /// Compiles `if`.
     pub(super) fn condition(&mut self, names: &Names) -> Result<(), SuiteError> {
         self.conditions.extend(condition(&mut self.request, names)?);
-        Ok(())
+        let Some(parallel) = &mut self.parallel else { return Ok(()) };
+        for step in &mut parallel.steps {
+            step.condition(names)?;
+        }
+        // Nothing is left for the protocol.
+        self.request.clone().finish("a step with parallel")
     }
 
     /// Asks whether everything that the step says was understood; `protocol`'s keys have been taken.
@@ -103,6 +136,74 @@ impl Step {
     /// A key that nobody knows.
     pub fn finish(self) -> Result<(), SuiteError> {
         self.request.finish("a step")
+    }
+}
+
+fn step_think(fields: &mut Fields) -> Result<Option<Think>, SuiteError> {
+    match think(fields)? {
+        Some(Think::Pacing(_)) => {
+            Err(fields.wrong("think: pacing is between iterations; a step takes a pause like 1s..5s"))
+        }
+        think => Ok(think),
+    }
+}
+
+impl Parallel {
+    /// Takes `parallel`, where it is there, and what belongs to it.
+    fn read(
+        fields: &mut Fields,
+        names: &mut Names,
+        measures: &[Measure],
+    ) -> Result<Option<Self>, SuiteError> {
+        let Some(node) = fields.node("parallel") else { return Ok(None) };
+        let Value::List(list) = node.value else {
+            return Err(SuiteError::at(
+                &node.place,
+                "parallel: expected a list of requests like \"GET /a.css\", or of steps",
+            ));
+        };
+        if list.is_empty() {
+            return Err(SuiteError::at(&node.place, "parallel: a list without a call; leave it out"));
+        }
+        let steps = list.into_iter().map(|node| Self::step(node, names, measures));
+        let steps = steps.collect::<Result<Vec<_>, _>>()?;
+        let mut captured = BTreeSet::new();
+        for step in &steps {
+            if let Some(capture) = step.captures.iter().find(|capture| !captured.insert(&capture.name)) {
+                return Err(SuiteError::at(
+                    &step.place,
+                    format!(
+                        "parallel: two of its calls capture {}, and either may be the last; give them names of their own",
+                        capture.name
+                    ),
+                ));
+            }
+        }
+        let at_once = fields.count("at_once", 1)?;
+        let at_once = at_once.map(|n| NonZeroU32::new(u32::try_from(n).unwrap_or(u32::MAX)));
+        Ok(Some(Self { steps, at_once: at_once.flatten(), series: fields.text("series")? }))
+    }
+
+    /// One of the calls: a request alone, or a table with the keys of a step.
+    fn step(node: Node, names: &mut Names, measures: &[Measure]) -> Result<Step, SuiteError> {
+        let place = node.place.clone();
+        let node = match node.value {
+            Value::Text(_) => {
+                Node { place: place.clone(), value: Value::Table(vec![("request".into(), node)]) }
+            }
+            _ => node,
+        };
+        let step = Step::read(Fields::of(node, "a call of parallel")?, names, measures)?;
+        if step.parallel.is_some() {
+            return Err(SuiteError::at(&place, "parallel: within parallel; put all calls into one list"));
+        }
+        if step.think.is_some() {
+            return Err(SuiteError::at(
+                &place,
+                "think: calls at the same time have no pause between them; give it to the step with parallel",
+            ));
+        }
+        Ok(step)
     }
 }
 

@@ -1,3 +1,5 @@
+mod parallel;
+
 use std::io;
 use std::time::Duration;
 
@@ -268,11 +270,16 @@ fn every_mistake_is_reported_with_its_line() {
         (format!("[vars]\na = [1]\n{step}"), "s.toml:2: a: expected a text, not a list"),
         (format!("[[cleanup]]\nif = \"x\"\nname = 1\npoll = 3\n{step}"), "s.toml:4: poll is a table"),
     ] {
-        match one(&text) {
-            Ok(_) => panic!("no mistake found in\n{text}"),
-            Err(error) => {
-                assert!(error.to_string().starts_with(expected), "{error}\nexpected {expected}\n{text}");
-            }
+        is_wrong(&text, expected);
+    }
+}
+
+/// The suite `text` has a mistake that is told like this.
+fn is_wrong(text: &str, expected: &str) {
+    match one(text) {
+        Ok(_) => panic!("no mistake found in\n{text}"),
+        Err(error) => {
+            assert!(error.to_string().starts_with(expected), "{error}\nexpected {expected}\n{text}");
         }
     }
 }
