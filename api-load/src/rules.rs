@@ -83,6 +83,13 @@ const SHOWN: usize = 4_096;
 /// A large answer must not keep its memory for the whole run.
 const KEEP: usize = 64 * 1024;
 
+/// An answer that is whole.
+struct Content<'a> {
+    kept: &'a Kept,
+    /// Its body, where that is looked at as JSON and is some.
+    json: Option<Json>,
+}
+
 struct Keeper<'a> {
     kept: &'a mut Kept,
     body: bool,
@@ -155,12 +162,16 @@ pub async fn call(
         show(&kept.head, "< ", probe);
         show(&kept.body, "< ", probe);
     }
-    let result = judge(exchanged, kept, (step, rules), time, &mut vu.scope, probe);
+    let is_expected =
+        exchanged.result.as_ref().is_ok_and(|answer| step.expect.statuses.contains(answer.status));
+    let json = if is_expected && rules.needs_json() { serde_json::from_slice(&kept.body).ok() } else { None };
+    let content = Content { kept, json };
+    let result = judge(exchanged, &content, (step, rules), time, &mut vu.scope, probe);
     if rules.expects {
         probe.count(CHECKS_MADE, 1);
         probe.count(CHECKS_PASSED, u64::from(result.is_ok()));
     }
-    feed(rules, result.is_ok(), time, kept, probe);
+    feed(rules, result.is_ok(), time, content.json.as_ref(), probe);
     kept.head.shrink_to(KEEP);
     kept.body.shrink_to(KEEP);
     result
@@ -185,7 +196,7 @@ fn show(bytes: &[u8], sign: &str, probe: &Probe<'_>) {
 
 fn judge(
     exchanged: Exchanged,
-    kept: &Kept,
+    Content { kept, json }: &Content<'_>,
     (step, rules): (&Step, &Rules),
     time: Duration,
     scope: &mut Scope,
@@ -208,7 +219,6 @@ fn judge(
         }
         return failed(http::refused(answer.status, &step.expect.statuses, probe));
     }
-    let json: Option<Json> = rules.needs_json().then(|| serde_json::from_slice(&kept.body).ok()).flatten();
     let seen =
         Answer { status: answer.status.into(), header: &header, body: &kept.body, json: json.as_ref() };
     let mut right = rules.good.judge(&seen, time, scope);
@@ -264,7 +274,7 @@ fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 /// Gives the suite's metrics what the call has for them.
-fn feed(rules: &Rules, ok: bool, time: Duration, kept: &Kept, probe: &Probe<'_>) {
+fn feed(rules: &Rules, ok: bool, time: Duration, json: Option<&Json>, probe: &Probe<'_>) {
     for (gives, meter) in &rules.feeds {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         match (gives, *meter) {
@@ -277,9 +287,7 @@ fn feed(rules: &Rules, ok: bool, time: Duration, kept: &Kept, probe: &Probe<'_>)
             }
             (Gives::Number(n), Meter::Counter(counter)) if ok => probe.count(counter, *n),
             (Gives::Json(path), meter) if ok => {
-                let json: Option<Json> = serde_json::from_slice(&kept.body).ok();
-                let value =
-                    json.as_ref().and_then(|json| path.find(json).first().and_then(|value| value.as_f64()));
+                let value = json.and_then(|json| path.find(json).first().and_then(|value| value.as_f64()));
                 match (value.filter(|value| *value >= 0.0), meter) {
                     (Some(ms), Meter::Trend(series)) => probe.observe(series, (ms * 1e6) as u64),
                     (Some(n), Meter::Counter(counter)) => probe.count(counter, n as u64),

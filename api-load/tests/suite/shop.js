@@ -33,6 +33,7 @@ function answer(request, body, reply) {
     }
     case "open": return reply(200, { cookies });
     case "old": return reply(302, {}, { location: "/new?a=b", "set-cookie": ["hop=1; Path=/"] });
+    case "away": return reply(302, {}, { location: url.searchParams.get("to") });
     case "new": return reply(200, { at: url.search, hop: cookies.includes("hop=1") });
     case "zipped": return reply(200, { zipped: (request.headers["accept-encoding"] || "").includes("gzip") });
     case "upload": uploaded(request, body); return reply(201, {});

@@ -30,3 +30,15 @@ fn the_defaults_are_those_of_steps_that_say_nothing() {
     let left = crate::run(&tool, &shop, suite, "-u 1 -n 5 --no-progress");
     assert_eq!((left.code, shop.seen("GET /new")), (0, 5), "{}", left.stdout);
 }
+
+#[test]
+fn connections_that_redirects_need_are_counted_and_so_is_the_most_of_a_short_run() {
+    let (here, there, tool) = (Shop::node(Speaks::Http1), Shop::node(Speaks::Http1), tool());
+    let url = format!("{}/away?to={}/new", here.url, there.url);
+    let line = "--max-redirects 1 --redirect-hosts 127.0.0.1 -u 2 -n 20 --no-progress";
+    let left = tool.run(tool_tests::args(&url, line));
+    assert_eq!((left.code, there.seen("GET /new")), (0, 20), "{}{}", left.stdout, left.stderr);
+    let connections = left.run().connections.clone();
+    assert_eq!((connections.opened, connections.peak), (4, 2), "{connections:?}");
+    assert!(left.run().end.stop_ns < 1_000_000_000, "the first frame is the last one");
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use load_report::exit::Exit;
 use load_report::model::RunFile;
+use load_suite::suite::Event;
 
 use crate::child::{self, Setup};
 use crate::error::{RunError, UsageError};
@@ -248,6 +249,9 @@ fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
                     let (classes, steps) =
                         (protocol.script().classes().len(), protocol.script().calls().count());
                     console.say(&load_report::render::plan::text(&plan.record));
+                    for Event { name, at, run, .. } in &args.events {
+                        console.say(&format!("event at {at:?}: {name}: {}", run.join(" ")));
+                    }
                     let said =
                         format!("nothing wrong: {classes} user classes, {steps} steps; nothing was sent\n");
                     Ok(if console.result(&said) { Exit::Pass } else { Exit::NotWritten })

@@ -11,6 +11,7 @@ mod conduct;
 mod crew;
 pub mod engine;
 pub mod error;
+mod events;
 pub mod null;
 mod once;
 mod output;

@@ -396,6 +396,12 @@ impl<'a> Probe<'a> {
         self.observer.count(counter, n);
     }
 
+    /// Records a connection, begun at `start`, that the call itself has established; the engine knows of those alone that
+    /// it asked for.
+    pub fn connected(&self, start: Nanos) {
+        self.observer.connected(start);
+    }
+
     /// What was said last.
     pub fn noted(&self) -> &str {
         self.note

@@ -17,6 +17,7 @@ use crate::clock::{Clock, Nanos};
 use crate::conduct::{Conductor, Signals, ready};
 use crate::crew::Crew;
 use crate::error::{PrepareError, RunError};
+use crate::events::{self, Events};
 use crate::output::{Console, Folder, Progress, check_reports};
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, RunPlan, build, needs, preflight};
@@ -218,6 +219,7 @@ impl Stage<'_> {
             t0_monotonic_ns: t0.0,
             plan: self.plan.record.clone(),
         };
+        let events = Events::start(&self.plan.events, &self.clock, t0);
         let duration_s = self.plan.record.duration_s;
         let wanted = !self.args.quiet && !self.args.no_progress;
         let conductor = Conductor {
@@ -231,6 +233,8 @@ impl Stage<'_> {
             t0,
         };
         let mut record = conductor.conduct(header, crew, signals).await;
+        record.events = events.finish().await;
+        record.warnings.extend(record.events.iter().filter_map(events::warning));
         if connected.failed > 0 {
             let fault = connected.fault.unwrap_or_default();
             record

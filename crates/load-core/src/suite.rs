@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use load_suite::fields::At;
 use load_suite::stage::Stage;
-use load_suite::suite::{Choice, Profile, Suite, tree};
+use load_suite::suite::{Choice, Event, Profile, Suite, tree};
 
 use crate::error::UsageError;
 use crate::plan::args::{ArrivalKind, LoadArgs};
@@ -97,7 +97,15 @@ pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError
     let threshold = |text: &At<String>| (text.place.to_string(), text.value.clone());
     args.suite_thresholds = suite.thresholds.iter().map(threshold).collect();
     args.rows.clone_from(&suite.rows);
+    args.events =
+        suite.events.iter().map(|event| Event { at: scaled_time(event.at, args), ..event.clone() }).collect();
     Ok(())
+}
+
+/// A time of the profile as `--scale-time` wants it.
+fn scaled_time(time: Duration, args: &LoadArgs) -> Duration {
+    let factor = args.suite.scale_time.unwrap_or(1.0);
+    Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(time)
 }
 
 /// The same shape, shorter and smaller, as the command line wants it.
@@ -108,8 +116,7 @@ fn scaled(mut profile: Profile, args: &LoadArgs) -> Result<Profile, UsageError> 
             return Err(UsageError::new(format!("{flag}: expected a factor above 0, like 0.1")));
         }
     }
-    let longer =
-        |duration: Duration| Duration::try_from_secs_f64(duration.as_secs_f64() * time).unwrap_or(duration);
+    let longer = |duration: Duration| scaled_time(duration, args);
     // Of something there is at least one left.
     let more = |n: u64| if n == 0 { 0 } else { ((n as f64 * users).round() as u64).max(1) };
     profile.duration = profile.duration.map(longer);

@@ -1,6 +1,6 @@
 //! How are things called? Names that a suite takes, each once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What `{{...}}` or a condition understands as something else.
 const TAKEN: [&str; 11] =
@@ -33,16 +33,20 @@ pub(crate) fn environment(text: &str) -> String {
 
 /// Names that were given.
 #[derive(Debug, Default)]
-pub(crate) struct Given(BTreeSet<String>);
+pub(crate) struct Given {
+    all: BTreeSet<String>,
+    /// The number that a name gets next; below it none is free.
+    next: BTreeMap<String, u32>,
+}
 
 impl Given {
     /// `name`, or with a number behind it where it was given before.
     pub(crate) fn unique(&mut self, name: &str, space: &str) -> String {
         let mut given = name.to_owned();
-        let mut number = 2;
-        while !self.0.insert(given.clone()) {
-            given = format!("{name}{space}{number}");
-            number += 1;
+        let next = self.next.entry(name.to_owned()).or_insert(2);
+        while !self.all.insert(given.clone()) {
+            given = format!("{name}{space}{next}");
+            *next += 1;
         }
         given
     }

@@ -1,5 +1,7 @@
 //! What must not be written? Passwords, tokens and keys become `{{env.NAME}}`, wherever they stand.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
@@ -44,6 +46,10 @@ pub(crate) fn is_secret(name: &str) -> bool {
 pub(crate) struct Secrets {
     /// Value, environment variable, what it holds.
     found: Vec<(String, String, String)>,
+    /// Where a value is among them; a recording may have thousands.
+    at: HashMap<String, usize>,
+    /// Those of at least [`SHORTEST`] bytes by their first ones.
+    long: HashMap<[u8; SHORTEST], Vec<usize>>,
     given: Given,
 }
 
@@ -51,10 +57,8 @@ impl Secrets {
     /// The name of the environment variable for `value`; `called` is what it gets its name from, `what` says what it
     /// holds.
     pub(crate) fn hide(&mut self, value: &str, called: &str, what: &str) -> String {
-        if let Some((_, name, _)) =
-            self.found.iter().find(|(known, _, _)| known == value && !value.is_empty())
-        {
-            return name.clone();
+        if let Some(&at) = self.at.get(value).filter(|_| !value.is_empty()) {
+            return self.found[at].1.clone();
         }
         // A name without a value is the same thing each time.
         if value.is_empty()
@@ -64,8 +68,17 @@ impl Secrets {
             return name.clone();
         }
         let name = self.given.unique(&names::environment(called), "_");
-        self.found.push((value.to_owned(), name.clone(), what.to_owned()));
+        self.keep(value, &name, what);
         name
+    }
+
+    fn keep(&mut self, value: &str, name: &str, what: &str) {
+        let at = self.found.len();
+        self.found.push((value.to_owned(), name.to_owned(), what.to_owned()));
+        self.at.entry(value.to_owned()).or_insert(at);
+        if let Some(first) = value.as_bytes().first_chunk() {
+            self.long.entry(*first).or_default().push(at);
+        }
     }
 
     /// A secret that the text does not hold: always the same variable.
@@ -108,28 +121,36 @@ impl Secrets {
 
     /// A password is named only where it occurs.
     fn hide_short(&mut self, value: &str, called: &str) {
-        if value.len() >= SHORTEST && !self.found.iter().any(|(known, _, _)| known == value) {
+        if value.len() >= SHORTEST && !self.at.contains_key(value) {
             let name = self.given.unique(called, "_");
-            self.found.push((value.to_owned(), name, String::new()));
+            self.keep(value, &name, "");
         }
     }
 
     /// `text` as a template without the secrets that are known.
     pub(crate) fn literal(&self, text: &str) -> String {
-        let (mut out, mut rest) = (Text::default(), text);
-        let long = || self.found.iter().filter(|(value, _, _)| value.len() >= SHORTEST);
-        loop {
-            // The longest of those that begin first: one may begin with another.
-            let next = long()
-                .filter_map(|(value, name, _)| Some((rest.find(value.as_str())?, value.len(), name)))
-                .min_by_key(|(at, length, _)| (*at, usize::MAX - length));
-            let Some((at, length, name)) = next else { break };
-            out.literal(&rest[..at]);
-            out.insert(&format!("env.{name}"));
-            rest = &rest[at + length..];
+        let (mut out, mut from, mut at) = (Text::default(), 0, 0);
+        while let Some(first) = text.as_bytes()[at..].first_chunk() {
+            match self.longest(first, &text.as_bytes()[at..]) {
+                Some((length, name)) => {
+                    // Both begin with the first byte of a character.
+                    out.literal(&text[from..at]);
+                    out.insert(&format!("env.{name}"));
+                    at += length;
+                    from = at;
+                }
+                None => at += 1,
+            }
         }
-        out.literal(rest);
+        out.literal(&text[from..]);
         out.done()
+    }
+
+    /// Of those with which `text` begins the longest, for one may begin with another: its length and its name.
+    fn longest(&self, first: &[u8; SHORTEST], text: &[u8]) -> Option<(usize, &str)> {
+        let known = self.long.get(first)?.iter().map(|&at| &self.found[at]);
+        let there = known.filter(|(value, _, _)| text.starts_with(value.as_bytes()));
+        there.map(|(value, name, _)| (value.len(), name.as_str())).max_by_key(|(length, _)| *length)
     }
 
     /// The environment variables, with what they hold.
@@ -154,6 +175,16 @@ mod tests {
         assert_eq!(secrets.basic("me:hunter22"), "Basic {{env.API_BASIC}}");
         assert_eq!(secrets.header("X-Api-Key", "k"), "{{env.API_X_API_KEY}}");
         assert_eq!(secrets.literal("x=abc.def.ghi&k=hunter22"), "x={{env.API_TOKEN}}&k={{env.API_PASSWORD}}");
+    }
+
+    #[test]
+    fn of_secrets_that_begin_alike_the_longest_is_meant() {
+        let mut secrets = Secrets::default();
+        for value in ["abcdefgh", "abcdefghij", "ijklmnop", "äbcdefghi"] {
+            secrets.hide(value, "API_KEY", "");
+        }
+        let text = secrets.literal("abcdefghijk abcdefghijklmnop äbcdefghi abcdefg");
+        assert_eq!(text, "{{env.API_KEY_2}}k {{env.API_KEY_2}}klmnop {{env.API_KEY_4}} abcdefg");
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl Collector {
             interrupted: footer.interrupted,
             recovered: false,
             warnings: Vec::new(),
+            events: Vec::new(),
             timeseries: self.series.finish(),
             health: self.health,
             data: self.data,

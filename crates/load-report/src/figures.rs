@@ -5,9 +5,9 @@ use crate::fault::ByKind;
 use crate::hist::Histogram;
 use crate::laws;
 use crate::model::{
-    Connections, CounterReport, End, ExtraPlan, ExtraReport, FaultReport, Figures, Generator, Header, Health,
-    LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RatePlan, RateReport, RunFile, ThresholdOutcome,
-    Timeseries,
+    Connections, CounterReport, End, EventReport, ExtraPlan, ExtraReport, FaultReport, Figures, Generator,
+    Header, Health, LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RatePlan, RateReport, RunFile,
+    ThresholdOutcome, Timeseries,
 };
 use crate::tally::{Ledger, OpTally, PhaseTally, Tally};
 use crate::threshold::{self, Threshold};
@@ -26,6 +26,8 @@ pub struct Record {
     pub recovered: bool,
     /// What a reader should know before quoting the figures.
     pub warnings: Vec<String>,
+    /// What was done besides the load.
+    pub events: Vec<EventReport>,
     /// Counts over time.
     pub timeseries: Timeseries,
     /// What the run knows about its own health.
@@ -73,7 +75,7 @@ impl Record {
 
     /// Computes every figure, without a judgement.
     pub fn into_figures(self) -> RunFile {
-        let Self { header, end, interrupted, recovered, warnings, timeseries, health, data } = self;
+        let Self { header, end, interrupted, recovered, warnings, events, timeseries, health, data } = self;
         let plan = &header.plan;
         let counted = Counted::of(plan, &data, end);
         let (ledger, totals) = (ledger(&data, &health), counted.figures());
@@ -101,6 +103,7 @@ impl Record {
             rates,
             generator: generator(plan, &health, begun, &counted.tally),
             thresholds: Vec::new(),
+            events,
             timeseries,
             health,
             data,
@@ -119,9 +122,11 @@ impl RunFile {
 
     /// The lossless half, to be merged or judged again.
     pub fn into_record(self) -> Record {
-        let Self { header, end, interrupted, recovered, warnings, timeseries, mut health, data, .. } = self;
+        let Self {
+            header, end, interrupted, recovered, warnings, events, timeseries, mut health, data, ..
+        } = self;
         health.violations.clear();
-        Record { header, end, interrupted, recovered, warnings, timeseries, health, data }
+        Record { header, end, interrupted, recovered, warnings, events, timeseries, health, data }
     }
 }
 

@@ -193,6 +193,7 @@ fn add(sum: &mut Record, part: Record) {
     sum.interrupted |= part.interrupted;
     sum.recovered |= part.recovered;
     sum.warnings.extend(part.warnings);
+    sum.events.extend(part.events);
     sum.timeseries.merge(&part.timeseries);
     sum.health.merge(part.health);
     sum.data.merge(&part.data);
@@ -286,6 +287,7 @@ mod tests {
             interrupted: index == 1,
             recovered: false,
             warnings: Vec::new(),
+            events: Vec::new(),
             timeseries: Timeseries { interval_s: 1, points: vec![point] },
             health: Health {
                 cpu_ns: 10,

@@ -60,6 +60,9 @@ pub struct RunFile {
     pub generator: Generator,
     /// Thresholds with what was observed.
     pub thresholds: Vec<ThresholdReport>,
+    /// What was done besides the load, in the order of the suite.
+    #[serde(default)]
+    pub events: Vec<EventReport>,
     /// At most 3,600 points.
     pub timeseries: Timeseries,
     /// The health record that the verdict rests on.
@@ -452,6 +455,25 @@ pub enum ThresholdOutcome {
     Invalid,
     /// Not evaluated, with the reason in the note.
     Skipped,
+}
+
+/// A command of the suite that was run at an instant of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventReport {
+    /// What the suite calls it.
+    pub name: String,
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// When it was to begin, seconds since time zero.
+    pub at_s: f64,
+    /// When it began; none when the run ended before that.
+    pub began_s: Option<f64>,
+    /// When it ended; none when it never began.
+    pub ended_s: Option<f64>,
+    /// Its exit code; none when it was killed or never began.
+    pub exit_code: Option<i32>,
+    /// Why there is no exit code, in words.
+    pub note: Option<String>,
 }
 
 /// Counts over time.

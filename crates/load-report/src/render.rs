@@ -10,6 +10,7 @@ macro_rules! put {
 
 pub mod csv;
 pub mod escape;
+mod events;
 pub mod github;
 pub mod hlog;
 pub mod json;

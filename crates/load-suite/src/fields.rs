@@ -68,6 +68,11 @@ impl Fields {
         self.left.iter().any(|(name, _)| name == key)
     }
 
+    /// Whether `key` is there, was not taken and is a list.
+    pub fn list(&self, key: &str) -> bool {
+        self.left.iter().any(|(name, node)| name == key && matches!(node.value, Value::List(_)))
+    }
+
     /// Takes a text.
     ///
     /// # Errors

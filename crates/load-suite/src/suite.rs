@@ -1,6 +1,7 @@
 //! What does a suite say? Environments, profiles, users and what they do, checked as a whole.
 
 mod capture;
+mod event;
 mod expect;
 mod files;
 mod measure;
@@ -21,6 +22,7 @@ use crate::node::{Node, SuiteError, Value};
 use crate::template::Names;
 
 pub use capture::{Capture, Pick, Source};
+pub use event::Event;
 pub use expect::{Answer, Test, Tests, compile};
 pub use files::tree;
 pub use measure::{Feed, Gives, Measure, MeasureKind};
@@ -72,6 +74,8 @@ pub struct Suite {
     pub users: Vec<UserClass>,
     /// Run once after everything.
     pub cleanup: Vec<Step>,
+    /// What happens while the run lasts.
+    pub events: Vec<Event>,
     /// Constants and data, with the variables of the cleanup steps.
     pub names: Names,
     /// Values that must not be shown.
@@ -113,6 +117,7 @@ impl Suite {
             let why = "cleanup: its calls are made one after the other; give each a step of its own";
             return Err(SuiteError::at(&step.place, why));
         }
+        let events = Event::read_all(&mut fields)?;
         // Only where a suite builds on it; `tree` has seen to that.
         fields.node("extends");
         fields.finish("a suite")?;
@@ -126,6 +131,7 @@ impl Suite {
             defaults,
             users,
             cleanup,
+            events,
             names,
             secrets,
             rows,

@@ -101,7 +101,7 @@ impl<P: Protocol> Seat<P> {
         }
     }
 
-    /// Opens one link; the series of connection times is fed here and nowhere else.
+    /// Opens one link; besides calls that open their own, the series of connection times is fed here alone.
     async fn connect(&mut self, id: LinkId) -> Result<P::Link, Fault> {
         let Self { worker, alarm, note, .. } = self;
         let start = worker.clock.now();
@@ -116,7 +116,7 @@ impl<P: Protocol> Seat<P> {
         let end = worker.clock.now();
         worker.recorder.borrow_mut().connected(start, end, result.as_ref().err(), note);
         if result.is_ok() {
-            worker.connections.set(worker.connections.get() + id.connections.get());
+            worker.add_connections(id.connections.get());
         }
         result
     }

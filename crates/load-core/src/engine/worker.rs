@@ -123,6 +123,8 @@ pub(super) struct Worker<P: Protocol> {
     pub(super) in_flight: RefCell<Vec<Option<InFlight>>>,
     /// Connections that are open.
     pub(super) connections: Cell<u32>,
+    /// Most of them since the last frame.
+    most_connections: Cell<u32>,
     /// Lanes that are at work; in the closed model, users that are active.
     pub(super) active: Cell<u32>,
     /// The pause that the plan wants, whatever a class of users says.
@@ -256,6 +258,7 @@ impl<P: Protocol> Worker<P> {
             links: Links::new(links),
             in_flight: RefCell::default(),
             connections: Cell::new(0),
+            most_connections: Cell::new(0),
             active: Cell::new(0),
             think,
             users,
@@ -420,6 +423,13 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
+    /// So many `more` connections are open.
+    pub(super) fn add_connections(&self, more: u32) {
+        let open = self.connections.get() + more;
+        self.connections.set(open);
+        self.most_connections.set(self.most_connections.get().max(open));
+    }
+
     fn send_frame(&self, now: Nanos) {
         let t0 = self.t0.get();
         let tally = self.recorder.borrow_mut().take(now);
@@ -433,7 +443,7 @@ impl<P: Protocol> Worker<P> {
             to_ns: (now - t0).0,
             vus: self.active.get(),
             in_flight: in_flight as u32,
-            connections: self.connections.get(),
+            connections: self.most_connections.replace(self.connections.get()),
             busy: busy.busy,
             run_queue_ns: busy.run_queue_ns,
             tally,
@@ -459,6 +469,10 @@ impl<P: Protocol> Observer for Worker<P> {
     fn observe(&self, extra: usize, ns: u64) {
         let now = self.clock.now();
         self.recorder.borrow_mut().observe(now, extra, ns);
+    }
+
+    fn connected(&self, start: Nanos) {
+        self.recorder.borrow_mut().connected(start, self.clock.now(), None, "");
     }
 
     fn count(&self, counter: usize, n: u64) {

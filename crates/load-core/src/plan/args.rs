@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 use load_report::model::Segment;
 use load_suite::stage::Stage;
-use load_suite::suite::k6_thresholds;
+use load_suite::suite::{Event, k6_thresholds};
 use load_suite::think::Think;
 use load_suite::units;
 
@@ -61,6 +61,9 @@ pub struct LoadArgs {
     /// Thresholds of the suite, each behind its place.
     #[arg(skip)]
     pub suite_thresholds: Vec<(String, String)>,
+    /// What the suite does to the system while the run lasts.
+    #[arg(skip)]
+    pub events: Vec<Event>,
     /// The suite's smallest table with a row for each user: its name, and how many users that makes at most.
     #[arg(skip)]
     pub rows: Option<(String, u64)>,

@@ -8,6 +8,7 @@ use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, RatePlan, Stage 
 use load_report::threshold::{Catalog, Threshold, with_defaults};
 use load_suite::shape::Shape;
 use load_suite::stage::Stage;
+use load_suite::suite::Event;
 use load_suite::think::Think;
 
 use super::args::{ArrivalKind, LoadArgs};
@@ -153,6 +154,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         threads,
         processes: args.processes,
         raw: raw(args)?,
+        events: events(args, duration)?,
         secrets: context.secrets,
     })
 }
@@ -344,6 +346,18 @@ fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, Usag
         Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
     };
     Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, _>>()?))
+}
+
+/// The events of the run, each of which has to come within it.
+fn events(args: &LoadArgs, duration: Duration) -> Result<Vec<Event>, UsageError> {
+    if let Some(late) = args.events.iter().find(|event| event.at >= duration) {
+        return refuse(format!(
+            "{}: the event {} comes at {:?}, when the run of {duration:?} is over: make the run longer, or --scale-time smaller",
+            late.place, late.name, late.at
+        ));
+    }
+    let is_first = args.segment.index == 0;
+    Ok(if is_first { args.events.clone() } else { Vec::new() })
 }
 
 fn raw(args: &LoadArgs) -> Result<Option<std::path::PathBuf>, UsageError> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use load_report::model::Segment;
 use load_report::threshold::Threshold;
 use load_suite::shape::Shape;
+use load_suite::suite::Event;
 use load_suite::think::Think;
 
 use crate::clock::Nanos;
@@ -74,4 +75,6 @@ pub struct RunPlan {
     pub secrets: Arc<Secrets>,
     /// `--out raw=FILE`.
     pub raw: Option<PathBuf>,
+    /// What is done to the system while the run lasts; by the first segment alone.
+    pub events: Vec<Event>,
 }

@@ -32,6 +32,8 @@ pub trait Observer {
     fn observe(&self, extra: usize, ns: u64);
     /// Adds `n` to the protocol's counter number `counter`.
     fn count(&self, counter: usize, n: u64);
+    /// A connection, begun at `start`, was established inside a call.
+    fn connected(&self, _start: Nanos) {}
     /// Whether messages are to be shown.
     fn shows(&self) -> bool {
         false

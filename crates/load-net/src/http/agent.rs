@@ -273,8 +273,12 @@ impl Detour {
         };
         let dial =
             Dial { route: &manner.route, host: &origin.host, port: origin.port, tls: tls.as_ref(), stages };
+        let start = probe.now();
         match self.connect(origin, &dial, probe).await {
-            Ok(connection) => Ok(Session::new(connection, self.manner.max_body)),
+            Ok(connection) => {
+                probe.connected(start);
+                Ok(Session::new(connection, self.manner.max_body))
+            }
             Err(fault) => Err(Failure::Told(fault, probe.noted().to_owned())),
         }
     }

@@ -75,6 +75,9 @@ fn component(out: &mut String, run: &RunFile) {
     bullets(out, &reasons);
     let warnings: Vec<String> = run.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
     bullets(out, &warnings);
+    let events: Vec<String> =
+        run.events.iter().map(|event| format!("event: {}", super::events::line(event))).collect();
+    bullets(out, &events);
     let totals = &run.totals;
     put!(
         out,

@@ -44,12 +44,21 @@ pub fn run(run: &RunFile, colour: bool) -> String {
         ("counters of the protocol", counters(run)),
         ("shares of the protocol", rates(run)),
         ("generator", generator(run)),
+        ("events", events(run)),
     ];
     for (title, body) in sections {
         push_section(&mut out, paint, title, &body);
     }
     let run_id = terminal(&header.run_id);
     put!(out, "\nrun {run_id}, {} {}\n", terminal(&header.component), terminal(&header.version));
+    out
+}
+
+fn events(run: &RunFile) -> String {
+    let mut out = String::new();
+    for event in &run.events {
+        put!(out, "  {}\n", terminal(&super::events::line(event)));
+    }
     out
 }
 

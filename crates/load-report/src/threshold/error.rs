@@ -57,32 +57,6 @@ impl std::error::Error for ThresholdError {}
 /// The one of `known` that `word` most likely stands for; none when nothing is near.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.len() / 3).max(2);
-    let near = known.into_iter().map(|name| (distance(word, name), name));
+    let near = known.into_iter().map(|name| (strsim::levenshtein(word, name), name));
     near.filter(|&(d, _)| d <= limit).min_by_key(|&(d, _)| d).map(|(_, name)| name)
-}
-
-/// Levenshtein's distance: insertions, deletions and substitutions of characters from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.chars().enumerate() {
-            let substituted = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_levenshteins() {
-        for (a, b, expected) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("lag", "lag", 0)] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-        }
-    }
 }

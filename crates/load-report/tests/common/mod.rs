@@ -9,8 +9,8 @@ use load_report::fault::FaultKind;
 use load_report::figures::Record;
 use load_report::hist::Histogram;
 use load_report::model::{
-    End, ExtraPlan, Header, Health, LoadModel, PhasePlan, Plan, Point, RunFile, SCHEMA, Segment, Stage,
-    ThresholdOutcome, ThresholdReport, Timeseries,
+    End, EventReport, ExtraPlan, Header, Health, LoadModel, PhasePlan, Plan, Point, RunFile, SCHEMA, Segment,
+    Stage, ThresholdOutcome, ThresholdReport, Timeseries,
 };
 use load_report::summary::{Skipped, Summary, TargetReport};
 use load_report::tally::{Ledger, PhaseTally, Tally};
@@ -142,6 +142,18 @@ fn timeseries() -> Timeseries {
 }
 
 /// The record of the sample.
+fn event() -> EventReport {
+    EventReport {
+        name: "stop | a server".into(),
+        command: vec!["systemctl".into(), "stop".into(), "shop".into()],
+        at_s: 5.0,
+        began_s: Some(5.0),
+        ended_s: Some(5.25),
+        exit_code: Some(0),
+        note: None,
+    }
+}
+
 pub(crate) fn record(component: &str, segment: Segment) -> Record {
     let mut data = Tally { phases: vec![phase(200, false), phase(1_000, true)], ..Tally::default() };
     data.phases[0].connects.opened = 8;
@@ -155,6 +167,7 @@ pub(crate) fn record(component: &str, segment: Segment) -> Record {
         interrupted: false,
         recovered: false,
         warnings: vec!["virtual users were short: 8 of 64".into()],
+        events: vec![event()],
         timeseries: timeseries(),
         health: Health {
             control_calls: 3,

@@ -109,6 +109,7 @@ pub(super) fn record(component: &str) -> Record {
         interrupted: false,
         recovered: false,
         warnings: Vec::new(),
+        events: Vec::new(),
         timeseries: Timeseries { interval_s: 1, points: (0..13).map(point).collect() },
         health: Health {
             peak_connections: 9,
