@@ -132,7 +132,7 @@ for program in "${own[@]}"; do
   ln -s "$(realpath "$built/$program")" "$dir/bin/$program"
 done
 PATH=$dir/bin:$PATH
-echo "On $(date -u +%F), rounds: $rounds, of $seconds s, in turn; generator on core 0, server on core 1; $(machine)."
+echo "On $(date -u +%F), $rounds rounds of $seconds s in turn, generator on core 0, server on core 1; $(machine)."
 for section in "${chosen[@]}"; do
   reset_section
   # shellcheck source=/dev/null

@@ -20,7 +20,7 @@ install_peers() {
 
 # What the tables are worth depends on these.
 machine() {
-  echo "$(nproc) cores ($(sed -n 's/^model name\s*: //p' /proc/cpuinfo | sort -u | paste -sd,)), Linux $(uname -r)"
+  echo "$(nproc) cores ($(sed -n 's/^model name\s*: //p' /proc/cpuinfo | sort -u | paste -sd,)), Linux $(uname -r | cut -d . -f 1,2)"
 }
 
 version_of() { # program
