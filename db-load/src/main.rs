@@ -9,6 +9,8 @@ fn main() -> ExitCode {
     let all = [
         Tool::new::<Postgres>(POSTGRES),
         Tool::new::<Redis>(REDIS),
+        Tool::check::<Postgres>("db-load check", POSTGRES),
+        Tool::once::<Postgres>("db-load once", POSTGRES),
         Tool::other(CLEANUP, db_load::cleanup::main),
     ];
     tools(ABOUT, &all)

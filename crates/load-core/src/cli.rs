@@ -214,7 +214,7 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
 /// The protocol that the command line and the suite ask for; what the suite says of the load goes into `args`.
 fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P, UsageError> {
     let own = P::Args::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
-    let mut protocol = match suite::read(args, P::NAME)? {
+    let mut protocol = match suite::read(args, P::SUITE)? {
         Some(suite) => {
             suite::apply(args, &suite)?;
             P::with_suite(own, suite)?

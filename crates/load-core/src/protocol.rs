@@ -32,6 +32,8 @@ pub type OpId = u16;
 pub trait Protocol: Sized + Send + Sync + 'static {
     /// The component's name in results: `api`, `grpc`.
     const NAME: &'static str;
+    /// The tool's name in suites: `api` for `api.toml`.
+    const SUITE: &'static str = Self::NAME;
     /// A session knows nothing that a new one would not: one that has ended is replaced between two calls of an iteration.
     /// Where it is not so, the iteration fails.
     const RESUMES: bool = false;

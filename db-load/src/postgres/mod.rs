@@ -5,6 +5,7 @@
 //! | Which flags are there? | [`args`] |
 //! | Where is the server, and how does a session begin? | [`server`] |
 //! | What does a run do to the database? | [`workload`] |
+//! | How does a suite become scripts? | [`suite`] |
 //! | What does a script of SQL do? | [`script`] |
 //! | How does a script run over a connection? | [`perform`] |
 //! | How do requests and answers pass over a connection? | [`wire`] |
@@ -22,6 +23,7 @@ pub mod script;
 pub mod series;
 pub mod server;
 pub mod session;
+pub mod suite;
 pub mod wire;
 pub mod workload;
 

@@ -33,6 +33,8 @@ pub struct Performance<'a, 'p> {
     pub probe: &'a mut Probe<'p>,
     /// How often a transaction may be tried in all.
     pub tries: u32,
+    /// Rows that the last statement gave or changed.
+    pub affected: u64,
 }
 
 /// Where a transaction began, and with what.
@@ -48,7 +50,7 @@ impl Performance<'_, '_> {
     /// # Errors
     /// Where it stopped.
     #[inline]
-    pub async fn run(mut self, script: &Script) -> Result<Outcome, Stop> {
+    pub async fn run(&mut self, script: &Script) -> Result<Outcome, Stop> {
         let begun = self.probe.now();
         let mut outcome = Outcome::default();
         let ended = self.commands(script, &mut outcome).await;
@@ -168,6 +170,7 @@ impl Performance<'_, '_> {
     /// Whether the answer to `batch` is right; keeps what it is to keep.
     #[inline]
     fn look(&mut self, batch: &Batch, answer: &Answer) -> Result<(), Stop> {
+        self.affected = answer.affected;
         match batch.check {
             None => {}
             Some(Check::Rows(rows)) if answer.affected == rows => {}

@@ -1,20 +1,25 @@
 //! What does the engine get? The protocol of the trait.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
-use load_report::model::ExtraPlan;
+use load_report::model::{ExtraPlan, RatePlan};
+use load_suite::suite::Suite;
 
 use super::args::PostgresArgs;
 use super::perform::{Performance, Stop};
 use super::server::Server;
 use super::session::Wire;
+use super::suite::rules::Rules;
+use super::suite::{Compiled, Gathered, compiled};
 use super::wire::login::Login;
 use super::wire::{Connection, Failure, Table};
 use super::workload::{Program, Target, Work};
@@ -27,15 +32,17 @@ type Lendable = Rc<Cell<Option<Box<Connection>>>>;
 type Pool = pool::Pool<Lendable>;
 
 /// Requests that were given up are ended by then, or will not be.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// PostgreSQL.
 pub struct Postgres {
     server: Server,
     login: Arc<Login>,
     work: Work,
-    ops: Vec<String>,
-    script: Script<usize>,
+    names: Gathered,
+    script: Script<Step>,
+    /// The scripts of the suite's cleanup.
+    cleanup: Range<usize>,
     has_pool: bool,
     tries: u32,
     record: serde_json::Value,
@@ -47,6 +54,15 @@ pub struct Postgres {
     run: Nonce,
     /// The connection that is preparing or has been left half way.
     preparing: Mutex<Option<Wire>>,
+}
+
+/// What one call does.
+#[derive(Clone)]
+pub struct Step {
+    /// Index of the script.
+    pub script: usize,
+    /// What a suite asks of the answer.
+    pub rules: Option<Box<Rules>>,
 }
 
 /// How a lane gets to a connection.
@@ -104,13 +120,47 @@ impl Postgres {
         let _ = self.lost_at.compare_exchange(0, probe.now().0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Runs the script of `step`, and looks at the answer as a suite wants it.
+    #[inline]
+    async fn perform(
+        &self,
+        connection: &mut Connection,
+        (program, table): (&Program, &mut Table),
+        step: &Step,
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Stop> {
+        let script = &program.scripts[step.script];
+        let mut performance =
+            Performance { connection, table, vu, probe: &mut *probe, tries: self.tries, affected: 0 };
+        let Some(rules) = &step.rules else { return performance.run(script).await };
+        let begun = performance.probe.now();
+        let ended = performance.run(script).await;
+        let affected = performance.affected;
+        let time = Duration::from_nanos(probe.now().since(begun));
+        if probe.shows() {
+            rules.show(script, affected, table, probe);
+        }
+        match ended {
+            Err(Stop::Lost(fault)) => Err(Stop::Lost(
+                rules.judge(Err(fault), (affected, table), time, &mut vu.scope, probe).err().unwrap_or(fault),
+            )),
+            Err(Stop::Failed(fault)) => {
+                rules.judge(Err(fault), (affected, table), time, &mut vu.scope, probe).map_err(Stop::Failed)
+            }
+            Ok(outcome) => {
+                rules.judge(Ok(outcome), (affected, table), time, &mut vu.scope, probe).map_err(Stop::Failed)
+            }
+        }
+    }
+
     /// One call over a connection of the pool, or a new one where there is none.
     #[inline]
     async fn over_pool(
         &self,
         pool: &Pool,
         (program, table): (&Program, &mut Table),
-        step: usize,
+        step: &Step,
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
@@ -122,9 +172,7 @@ impl Postgres {
         let Some(mut connection) = lent.connection.take() else {
             return Err(Fault::fatal(load_report::fault::FaultKind::Local));
         };
-        let performance =
-            Performance { connection: &mut connection, table, vu, probe: &mut *probe, tries: self.tries };
-        let ended = performance.run(&program.scripts[step]).await;
+        let ended = self.perform(&mut connection, (program, table), step, vu, probe).await;
         if let Err(Stop::Lost(fault)) = ended {
             self.lose(probe);
             // The pool repairs itself.
@@ -136,26 +184,27 @@ impl Postgres {
     }
 }
 
-impl Protocol for Postgres {
-    const NAME: &'static str = "db-postgres";
-    const RESUMES: bool = true;
-    type Args = PostgresArgs;
-    type Target = Target;
-    type Step = usize;
-    type Link = Session;
-    type Session = Session;
+/// Series that every run has.
+fn own_extras() -> Vec<ExtraPlan> {
+    let mut extras = pool::extras();
+    extras.extend(series::extras());
+    extras
+}
 
-    fn new(args: PostgresArgs) -> Result<Self, UsageError> {
+impl Postgres {
+    fn build(
+        args: &PostgresArgs,
+        (run, work): (Nonce, Work),
+        (script, names): (Script<Step>, Gathered),
+        of_work: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, UsageError> {
         let server = Server::new(args.url.clone(), args.password_file.as_deref(), &args.tls)?;
-        let work = Work::new(&args)?;
-        let run = Nonce::of_now();
-        let (ops, script) = work.draft(&run)?.tasks();
         let mut login = server.login.clone();
         let isolation = args.isolation.map(|level| level.sql().to_owned());
         let timeout = args.statement_timeout.map(|limit| limit.as_millis().max(1).to_string());
         let set = [("default_transaction_isolation", isolation), ("statement_timeout", timeout)];
-        let set = set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        let set: Vec<_> = set.collect();
+        let set: Vec<_> =
+            set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         let mut record = serde_json::json!({
             "url": server.label(),
             "user": server.user(),
@@ -164,7 +213,7 @@ impl Protocol for Postgres {
             "max_tries": args.max_tries,
         });
         if let Some(record) = record.as_object_mut() {
-            record.extend(work.describe());
+            record.extend(of_work);
             record.extend(set.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         }
         login.settings.extend(set);
@@ -172,8 +221,9 @@ impl Protocol for Postgres {
             server,
             login: Arc::new(login),
             work,
-            ops,
+            names,
             script,
+            cleanup: 0..0,
             has_pool: !args.no_pool,
             tries: args.max_tries,
             record,
@@ -182,6 +232,85 @@ impl Protocol for Postgres {
             run,
             preparing: Mutex::default(),
         })
+    }
+
+    /// Runs the scripts of the suite's cleanup. The first that fails is told, the others run all the same.
+    async fn clean_up(&self, program: &Program, control: &mut Control) -> Result<(), String> {
+        let (mut note, mut failed) = (String::new(), None);
+        let mut probe = Probe::unobserved(&Unobserved, &mut note);
+        let (mut vu, mut table) = (Vu::new(0), Table::default());
+        let mut connection = match self.open(program).await {
+            Ok(connection) => connection,
+            Err(failure) => {
+                faults::lost(&failure, false, &mut probe);
+                return Err(note);
+            }
+        };
+        for script in &program.scripts[self.cleanup.clone()] {
+            control.calls += script.statements().count() as u64;
+            let (connection, table) = (&mut connection, &mut table);
+            let mut performance = Performance {
+                connection,
+                table,
+                vu: &mut vu,
+                probe: &mut probe,
+                tries: self.tries,
+                affected: 0,
+            };
+            match performance.run(script).await {
+                Ok(_) => {}
+                Err(Stop::Failed(_)) => {
+                    failed.get_or_insert(probe.noted().to_owned());
+                }
+                Err(Stop::Lost(_)) => return Err(failed.unwrap_or_else(|| probe.noted().to_owned())),
+            }
+        }
+        connection.close().await;
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Protocol for Postgres {
+    const NAME: &'static str = "db-postgres";
+    const SUITE: &'static str = "db";
+    const RESUMES: bool = true;
+    type Args = PostgresArgs;
+    type Target = Target;
+    type Step = Step;
+    type Link = Session;
+    type Session = Session;
+
+    fn new(args: PostgresArgs) -> Result<Self, UsageError> {
+        let work = Work::new(&args)?;
+        let run = Nonce::of_now();
+        let (ops, tasks) = work.draft(&run)?.tasks();
+        let names = Gathered { ops, extras: own_extras(), counters: series::counters(), rates: Vec::new() };
+        let record = work.describe();
+        Self::build(&args, (run, work), (tasks, names), record)
+    }
+
+    fn with_suite(mut args: PostgresArgs, suite: Suite) -> Result<Self, UsageError> {
+        if !args.workloads.is_empty() || !args.files.is_empty() {
+            return Err(UsageError::new(
+                "--workload and --file: the steps of the suite say what is done; leave them out with --suite",
+            ));
+        }
+        if let Some(url) = suite.environment.url.as_ref().filter(|_| args.url.is_none()) {
+            args.url = Some(url.value.clone());
+        }
+        let work = Work::none(&args)?;
+        let Compiled { scripts, cleanup, tasks, names } = compiled(&suite, work.manner, own_extras())?;
+        let mut record = work.describe();
+        for (key, value) in
+            [("suite", suite.name), ("environment", suite.environment.name), ("profile", suite.profile.name)]
+        {
+            record.insert(key.to_owned(), value.into());
+        }
+        let mut made = Self::build(&args, (Nonce::of_now(), work), (tasks, names), record)?;
+        made.cleanup = scripts.len() - cleanup..scripts.len();
+        made.program = OnceLock::from(Ok(Arc::new(Program::of(scripts))));
+        made.server.secrets.extend(suite.secrets);
+        Ok(made)
     }
 
     fn label(&self) -> String {
@@ -197,20 +326,22 @@ impl Protocol for Postgres {
     }
 
     fn ops(&self) -> Vec<String> {
-        self.ops.clone()
+        self.names.ops.clone()
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        let mut extras = pool::extras();
-        extras.extend(series::extras());
-        extras
+        self.names.extras.clone()
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        series::counters()
+        self.names.counters.clone()
     }
 
-    fn script(&self) -> &Script<usize> {
+    fn rates(&self) -> Vec<RatePlan> {
+        self.names.rates.clone()
+    }
+
+    fn script(&self) -> &Script<Step> {
         &self.script
     }
 
@@ -286,25 +417,21 @@ impl Protocol for Postgres {
     async fn call(
         &self,
         session: &mut Session,
-        step: &usize,
+        step: &Step,
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
         let Session { way, program, table } = session;
         match way {
-            Way::Pool(pool) => self.over_pool(pool, (program, table), *step, vu, probe).await,
-            Way::Own(connection) => {
-                let performance =
-                    Performance { connection, table, vu, probe: &mut *probe, tries: self.tries };
-                match performance.run(&program.scripts[*step]).await {
-                    Ok(outcome) => Ok(outcome),
-                    Err(Stop::Failed(fault)) => Err(fault),
-                    Err(Stop::Lost(fault)) => {
-                        self.lose(probe);
-                        Err(Fault { ends_session: true, ..fault })
-                    }
+            Way::Pool(pool) => self.over_pool(pool, (program, table), step, vu, probe).await,
+            Way::Own(connection) => match self.perform(connection, (program, table), step, vu, probe).await {
+                Ok(outcome) => Ok(outcome),
+                Err(Stop::Failed(fault)) => Err(fault),
+                Err(Stop::Lost(fault)) => {
+                    self.lose(probe);
+                    Err(Fault { ends_session: true, ..fault })
                 }
-            }
+            },
         }
     }
 
@@ -330,6 +457,9 @@ impl Protocol for Postgres {
             // What was given up at the very end holds locks, perhaps.
             let waited = tokio::task::spawn_blocking(move || done.recv_timeout(PATIENCE));
             drop(waited.await);
+        }
+        if let (false, Some(Ok(program)), Some(_)) = (self.cleanup.is_empty(), self.program.get(), target) {
+            self.clean_up(program, control).await.map_err(|why| target::failed(&self.label(), why))?;
         }
         let tables = self.work.tables(&self.run);
         let left = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();

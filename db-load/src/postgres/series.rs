@@ -19,6 +19,10 @@ pub const SERIALIZATION_FAILURES: usize = 2;
 pub const DEADLOCKS: usize = 3;
 /// Calls whose connection or time ended with a commit in flight.
 pub const UNKNOWN_OUTCOMES: usize = 4;
+/// Of a suite: calls with an answer that was all that its step expects, and calls of steps that expect something.
+pub const CHECKS_PASSED: usize = 5;
+/// See [`CHECKS_PASSED`].
+pub const CHECKS_MADE: usize = 6;
 
 fn plan((name, help): (&str, &str)) -> ExtraPlan {
     ExtraPlan { name: name.to_owned(), help: help.to_owned() }

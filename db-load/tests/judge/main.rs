@@ -9,6 +9,7 @@ mod pgbench;
 mod refused;
 mod scripts;
 mod stops;
+mod suites;
 mod support;
 mod tls;
 mod truth;

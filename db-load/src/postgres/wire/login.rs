@@ -88,7 +88,7 @@ impl Login {
             out.clear();
             let (tag, body) = connection.step().await?;
             match tag {
-                b'R' => self.prove(&body, &mut scram, &mut out)?,
+                b'R' => self.prove(&body, &mut scram, &mut out).await?,
                 b'K' => key = Key::of(&body),
                 b'E' => return Err(Failure::Refused(Box::new(Refusal::of(&body)))),
                 b'Z' => break,
@@ -137,7 +137,12 @@ impl Login {
     }
 
     /// Answers a question for who we are.
-    fn prove(&self, body: &[u8], scram: &mut Option<ScramSha256>, out: &mut BytesMut) -> Result<(), Failure> {
+    async fn prove(
+        &self,
+        body: &[u8],
+        scram: &mut Option<ScramSha256>,
+        out: &mut BytesMut,
+    ) -> Result<(), Failure> {
         let (&kind, data) =
             body.split_first_chunk::<4>().ok_or(Failure::Malformed("a login without a kind"))?;
         let password = || {
@@ -162,9 +167,13 @@ impl Login {
                 frontend::sasl_initial_response(SCRAM_SHA_256, proof.message(), out).map_err(Failure::Io)?;
             }
             11 => {
-                let proof = scram.as_mut().ok_or(Failure::Malformed("the second step of a login first"))?;
-                proof.update(data).map_err(wrong)?;
+                let mut proof = scram.take().ok_or(Failure::Malformed("the second step of a login first"))?;
+                // Milliseconds of hashing, which must not hold the worker.
+                let data = data.to_vec();
+                let proven = tokio::task::spawn_blocking(move || proof.update(&data).map(|()| proof)).await;
+                let proof = proven.map_err(|error| Failure::Io(io::Error::other(error)))?.map_err(wrong)?;
                 frontend::sasl_response(proof.message(), out).map_err(Failure::Io)?;
+                *scram = Some(proof);
             }
             12 => {
                 let proof = scram.as_mut().ok_or(Failure::Malformed("the third step of a login first"))?;

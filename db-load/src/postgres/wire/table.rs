@@ -4,6 +4,7 @@
 #[derive(Debug, Default)]
 pub struct Table {
     names: Vec<String>,
+    kinds: Vec<u32>,
     cells: Vec<u8>,
     /// Where each cell ends; none where it is NULL.
     ends: Vec<(usize, bool)>,
@@ -27,10 +28,13 @@ impl Table {
     pub(super) fn name(&mut self, body: &[u8]) -> Option<()> {
         self.clear();
         self.names.clear();
+        self.kinds.clear();
         let mut rest = body.get(2..)?;
         for _ in 0..u16::from_be_bytes(*body.first_chunk()?) {
             let end = rest.iter().position(|&byte| byte == 0)?;
             self.names.push(String::from_utf8_lossy(&rest[..end]).into_owned());
+            // Behind the table's OID and the column's number.
+            self.kinds.push(u32::from_be_bytes(*rest.get(end + 7..)?.first_chunk()?));
             rest = rest.get(end + 19..)?;
         }
         Some(())
@@ -80,6 +84,11 @@ impl Table {
         &self.names
     }
 
+    /// The OID of a column's type; 0 where the server was not asked.
+    pub fn kind(&self, column: usize) -> u32 {
+        self.kinds.get(column).copied().unwrap_or(0)
+    }
+
     /// How many rows are kept.
     pub fn kept(&self) -> usize {
         self.ends.len().checked_div(self.columns).unwrap_or(0)
@@ -126,11 +135,14 @@ mod tests {
         let mut body = 2_u16.to_be_bytes().to_vec();
         for name in ["id", "name"] {
             body.extend(name.bytes());
-            body.extend([0; 19]);
+            body.extend([0; 7]);
+            body.extend(20_u32.to_be_bytes());
+            body.extend([0; 8]);
         }
         let mut table = Table::default();
         table.name(&body).unwrap();
         assert_eq!((table.column("name"), table.column("x")), (Some(1), None));
+        assert_eq!((table.kind(1), table.kind(2)), (20, 0));
         assert_eq!(table.name(&body[..body.len() - 1]), None);
     }
 }

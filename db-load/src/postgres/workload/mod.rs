@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Error;
 
 use super::args::PostgresArgs;
+use super::protocol::Step;
 use super::script::statement::SYNC;
 use super::script::{Manner, Script};
 use super::session::Wire;
@@ -106,7 +107,8 @@ pub struct Work {
     builtins: Vec<Share<Builtin>>,
     files: Vec<Share<(String, String, String)>>,
     defines: Vec<(String, String)>,
-    manner: Manner,
+    /// How statements are sent.
+    pub manner: Manner,
     spread: Spread,
     kv: kv::Shape,
     /// The tables of `pgbench -i` are used.
@@ -133,6 +135,7 @@ impl Work {
             builtins.push(Share { what: Builtin::Kv, weight: 1 });
         }
         let has_kv = builtins.iter().any(|share| share.what == Builtin::Kv);
+        let mut work = Self::none(args)?;
         if has_kv && builtins.len() + args.files.len() > 1 {
             return Err(wrong("--workload kv", "it cannot be mixed with others; leave them out"));
         }
@@ -152,31 +155,39 @@ impl Work {
         if args.rows == 0 {
             return Err(wrong("--rows", "expected at least 1"));
         }
-        let scale = args.scale.unwrap_or(1);
-        if !(1..=20_000).contains(&scale) {
+        if !(1..=20_000).contains(&work.scale) {
             return Err(wrong("--scale", "expected 1 to 20000"));
         }
+        let read = |share: &Share<PathBuf>| {
+            let (name, place, text) = read(&share.what)?;
+            Ok(Share { what: (name, place, text), weight: share.weight })
+        };
+        work.files = args.files.iter().map(read).collect::<Result<_, UsageError>>()?;
+        work.builtins = builtins;
+        Ok(work)
+    }
+
+    /// No workload: a suite says what is done.
+    ///
+    /// # Errors
+    /// What cannot be meant.
+    pub fn none(args: &PostgresArgs) -> Result<Self, UsageError> {
         if args.pipelined && args.protocol == super::script::statement::Style::Simple {
             return Err(wrong(
                 "--pipelined",
                 "the simple protocol has no pipelines; choose another --protocol",
             ));
         }
-        let read = |share: &Share<PathBuf>| {
-            let (name, place, text) = read(&share.what)?;
-            Ok(Share { what: (name, place, text), weight: share.weight })
-        };
-        let work = Self {
-            builtins,
-            files: args.files.iter().map(read).collect::<Result<_, UsageError>>()?,
+        Ok(Self {
+            builtins: Vec::new(),
+            files: Vec::new(),
             defines: args.defines.clone(),
             manner: Manner { style: args.protocol, pipelined: args.pipelined },
             spread: args.distribution,
             kv: kv::Shape { rows: args.rows, value_size: args.value_size, mix: args.mix },
             uses_existing: args.use_existing,
-            scale,
-        };
-        Ok(work)
+            scale: args.scale.unwrap_or(1),
+        })
     }
 
     /// The scripts for `target`.
@@ -290,6 +301,11 @@ impl Work {
 }
 
 impl Program {
+    /// That of a suite.
+    pub fn of(scripts: Vec<Script>) -> Self {
+        Self { scripts, weights: Vec::new() }
+    }
+
     /// Makes a session ready for all scripts: prepares their statements, where that is how they are sent.
     ///
     /// # Errors
@@ -313,7 +329,7 @@ impl Program {
     }
 
     /// Names of the ops, and a task for each script.
-    pub fn tasks(&self) -> (Vec<String>, Tasks<usize>) {
+    pub fn tasks(&self) -> (Vec<String>, Tasks<Step>) {
         let mut ops: Vec<String> = Vec::new();
         let mut tasks = Vec::new();
         for (index, (script, &weight)) in self.scripts.iter().zip(&self.weights).enumerate() {
@@ -321,7 +337,10 @@ impl Program {
                 ops.push(script.name.clone());
                 ops.len() - 1
             });
-            tasks.push(Task::new(weight, vec![TaskStep::new(op as OpId, index)]));
+            tasks.push(Task::new(
+                weight,
+                vec![TaskStep::new(op as OpId, Step { script: index, rules: None })],
+            ));
         }
         (ops, Tasks::of(tasks))
     }
