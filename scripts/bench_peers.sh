@@ -61,6 +61,8 @@ stop_servers() {
   services=0
 }
 leave() {
+  # A second signal must not end this half way.
+  trap '' INT TERM HUP
   if [[ -n $running ]]; then
     # `timeout` passes it on, and kills what does not go; `time` would not survive another signal.
     kill -INT "$running" 2>/dev/null || true
