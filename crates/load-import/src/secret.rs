@@ -131,7 +131,7 @@ impl Secrets {
     pub(crate) fn literal(&self, text: &str) -> String {
         let (mut out, mut from, mut at) = (Text::default(), 0, 0);
         while let Some(first) = text.as_bytes()[at..].first_chunk() {
-            match self.longest(first, &text.as_bytes()[at..]) {
+            match self.longest(*first, &text.as_bytes()[at..]) {
                 Some((length, name)) => {
                     // Both begin with the first byte of a character.
                     out.literal(&text[from..at]);
@@ -147,8 +147,8 @@ impl Secrets {
     }
 
     /// Of those with which `text` begins the longest, for one may begin with another: its length and its name.
-    fn longest(&self, first: &[u8; SHORTEST], text: &[u8]) -> Option<(usize, &str)> {
-        let known = self.long.get(first)?.iter().map(|&at| &self.found[at]);
+    fn longest(&self, first: [u8; SHORTEST], text: &[u8]) -> Option<(usize, &str)> {
+        let known = self.long.get(&first)?.iter().map(|&at| &self.found[at]);
         let there = known.filter(|(value, _, _)| text.starts_with(value.as_bytes()));
         there.map(|(value, name, _)| (value.len(), name.as_str())).max_by_key(|(length, _)| *length)
     }

@@ -1,4 +1,5 @@
-//! How long does it take to read a small answer? In one piece, as it comes as a rule, and cut in two.
+//! How long does it take to read a small answer? In one piece with the same head as the last one, as it comes as a rule,
+//! with another head, and cut in two.
 
 use std::hint::black_box;
 
@@ -29,6 +30,14 @@ fn codec(criterion: &mut Criterion) {
     for (name, answer) in [("small", SMALL), ("chunked", CHUNKED)] {
         group.throughput(Throughput::Bytes(answer.len() as u64));
         group.bench_function(name, |bencher| bencher.iter(|| read(&mut codec, &[answer])));
+        let other = String::from_utf8_lossy(answer).replace("02:55:00", "02:55:01");
+        group.bench_function(format!("{name}, another head than before"), |bencher| {
+            let mut turn = false;
+            bencher.iter(|| {
+                turn = !turn;
+                read(&mut codec, &[if turn { answer } else { other.as_bytes() }])
+            });
+        });
         let halves = answer.split_at(answer.len() / 2);
         group.bench_function(format!("{name} cut in two"), |bencher| {
             bencher.iter(|| read(&mut codec, &[halves.0, halves.1]));

@@ -11,29 +11,29 @@ use crate::protocol::Fault;
 use crate::schedule::Arrivals;
 
 /// Index of a lane in its worker.
-pub(super) type LaneId = usize;
+pub type LaneId = usize;
 
 /// An iteration that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tick {
+pub struct Tick {
     /// Global index of the iteration.
-    pub(super) seq: u64,
+    pub seq: u64,
     /// Absolute instant.
-    pub(super) due: Nanos,
+    pub due: Nanos,
     /// Until when some lane was idle although work was due.
-    pub(super) idle_until: Nanos,
+    pub idle_until: Nanos,
 }
 
 impl Tick {
     /// The tick of a user who is due by itself.
-    pub(super) fn own(due: Nanos) -> Self {
+    pub fn own(due: Nanos) -> Self {
         Self { seq: 0, due, idle_until: due }
     }
 }
 
 /// What a waiting lane is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub enum Told {
     /// Take this tick.
     Take(Tick),
     /// There will be no more.
@@ -41,7 +41,7 @@ pub(super) enum Told {
 }
 
 /// Joins ticks and lanes of one worker.
-pub(super) struct Dispatcher {
+pub struct Dispatcher {
     /// Open model: this worker's arrivals. Closed: none, lanes are due by themselves.
     arrivals: Option<Arrivals>,
     /// Closed model: iterations that may still begin.
@@ -81,7 +81,8 @@ impl Slot {
 }
 
 impl Dispatcher {
-    pub(super) fn new(arrivals: Option<Arrivals>, budget: u64, pacer: Alarm) -> Self {
+    /// Hands out `arrivals`, for which `pacer` wakes the worker; without them lanes are due by themselves, `budget` times.
+    pub fn new(arrivals: Option<Arrivals>, budget: u64, pacer: Alarm) -> Self {
         Self {
             arrivals,
             budget,
@@ -100,26 +101,26 @@ impl Dispatcher {
     }
 
     /// Adds a lane.
-    pub(super) fn add_lane(&mut self) -> LaneId {
+    pub fn add_lane(&mut self) -> LaneId {
         self.lanes.push(Slot::default());
         self.live_lanes += 1;
         self.lanes.len() - 1
     }
 
     /// A lane is gone for good.
-    pub(super) fn remove_lane(&mut self, lane: LaneId) {
+    pub fn remove_lane(&mut self, lane: LaneId) {
         self.set_down(lane, None);
         self.leave_queue(lane);
         self.live_lanes -= 1;
     }
 
     /// Lanes that exist.
-    pub(super) fn live_lanes(&self) -> usize {
+    pub fn live_lanes(&self) -> usize {
         self.live_lanes
     }
 
     /// Time zero is known.
-    pub(super) fn begin(&mut self, t0: Nanos) {
+    pub fn begin(&mut self, t0: Nanos) {
         self.t0 = t0;
         self.load_next();
     }
@@ -134,12 +135,12 @@ impl Dispatcher {
     }
 
     /// Whether no more iterations will begin.
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// No more iterations begin: tells every waiting lane.
-    pub(super) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.closed = true;
         self.pacer.clear();
         for slot in &mut self.lanes {
@@ -151,7 +152,7 @@ impl Dispatcher {
 
     /// Open model: the next tick, when it is due at `now`.
     #[inline]
-    pub(super) fn take_overdue(&mut self, now: Nanos) -> Option<Tick> {
+    pub fn take_overdue(&mut self, now: Nanos) -> Option<Tick> {
         if self.next_due > now || self.closed {
             return None;
         }
@@ -170,7 +171,7 @@ impl Dispatcher {
 
     /// Closed model: permission to begin one more iteration.
     #[inline]
-    pub(super) fn spend(&mut self) -> bool {
+    pub fn spend(&mut self) -> bool {
         if self.closed || self.budget == 0 {
             return false;
         }
@@ -183,7 +184,7 @@ impl Dispatcher {
     }
 
     /// `lane` waits for a tick.
-    pub(super) fn enqueue(&mut self, lane: LaneId) {
+    pub fn enqueue(&mut self, lane: LaneId) {
         let slot = &mut self.lanes[lane];
         slot.idle = true;
         self.idle.push_back((lane, slot.turn));
@@ -194,7 +195,7 @@ impl Dispatcher {
     }
 
     /// `lane` waits no longer.
-    pub(super) fn leave_queue(&mut self, lane: LaneId) {
+    pub fn leave_queue(&mut self, lane: LaneId) {
         let slot = &mut self.lanes[lane];
         if slot.idle {
             slot.idle = false;
@@ -204,7 +205,7 @@ impl Dispatcher {
     }
 
     /// What `lane`, which waits, is told.
-    pub(super) fn poll_told(&mut self, lane: LaneId, context: &mut Context<'_>) -> Poll<Told> {
+    pub fn poll_told(&mut self, lane: LaneId, context: &mut Context<'_>) -> Poll<Told> {
         let slot = &mut self.lanes[lane];
         if let Some(tick) = slot.assigned.take() {
             return Poll::Ready(Told::Take(tick));
@@ -217,7 +218,7 @@ impl Dispatcher {
     }
 
     /// Notes that the last attempt of `lane` to connect failed, or that it is connected again.
-    pub(super) fn set_down(&mut self, lane: LaneId, fault: Option<Fault>) {
+    pub fn set_down(&mut self, lane: LaneId, fault: Option<Fault>) {
         let slot = &mut self.lanes[lane];
         match (slot.down.is_some(), fault.is_some()) {
             (false, true) => self.down_lanes += 1,
@@ -237,7 +238,7 @@ impl Dispatcher {
 
     /// Hands every tick that is due at `now` to an idle lane. When all lanes are down, `fail` gets the ticks. Sets the
     /// pacer for the next one.
-    pub(super) fn dispatch(&mut self, now: Nanos, mut fail: impl FnMut(Tick, Fault)) {
+    pub fn dispatch(&mut self, now: Nanos, mut fail: impl FnMut(Tick, Fault)) {
         if self.idle_lanes > 0 && self.next_due <= now {
             self.idle_until = now;
         }
@@ -274,28 +275,23 @@ impl Dispatcher {
     }
 
     /// Waits for the instant at which [`Self::dispatch`] has something to do.
-    pub(super) fn poll_pacer(&self, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_pacer(&self, context: &mut Context<'_>) -> Poll<()> {
         self.pacer.poll_rang(context)
     }
 
     /// Ticks that are due at `now` and find no lane.
-    pub(super) fn is_behind(&self, now: Nanos) -> bool {
+    pub fn is_behind(&self, now: Nanos) -> bool {
         self.next_due <= now && self.idle_lanes == 0 && !self.closed
     }
 
     /// Ticks that were handed to a lane which never came to take them.
-    pub(super) fn never_taken(&mut self) -> Vec<Tick> {
+    pub fn never_taken(&mut self) -> Vec<Tick> {
         self.lanes.iter_mut().filter_map(|slot| slot.assigned.take()).collect()
     }
 
     /// Stops at `stop`: what is due before it and finds an idle lane is still sent, the rest goes to `unsent`, with
     /// whether a lane was idle while it was due.
-    pub(super) fn stop(
-        &mut self,
-        stop: Nanos,
-        fail: impl FnMut(Tick, Fault),
-        mut unsent: impl FnMut(Nanos, bool),
-    ) {
+    pub fn stop(&mut self, stop: Nanos, fail: impl FnMut(Tick, Fault), mut unsent: impl FnMut(Nanos, bool)) {
         self.dispatch(stop - Nanos(1), fail);
         while self.next_due < stop && !self.closed {
             let tick = self.take();

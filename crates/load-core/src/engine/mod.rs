@@ -4,7 +4,7 @@
 //! calls over links, its recorder counts, and once a second a frame with what was counted leaves the worker.
 
 mod backoff;
-mod dispatch;
+pub mod dispatch;
 mod lane;
 mod lanes;
 mod links;

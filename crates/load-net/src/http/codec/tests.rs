@@ -15,9 +15,12 @@ struct Read {
 const MAX_BODY: u64 = 5_000;
 
 fn read(bytes: &[u8], has_body: bool, cuts: &[usize]) -> Read {
+    read_with(&mut Codec::new(MAX_BODY), bytes, has_body, cuts)
+}
+
+fn read_with(codec: &mut Codec, bytes: &[u8], has_body: bool, cuts: &[usize]) -> Read {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([0, bytes.len()]).collect();
     cuts.sort_unstable();
-    let mut codec = Codec::new(MAX_BODY);
     codec.begin(has_body);
     let mut body = Vec::new();
     for pair in cuts.windows(2) {
@@ -245,6 +248,25 @@ proptest! {
         let bytes = format!("{head}{body}").into_bytes();
         let every: Vec<_> = (0..bytes.len()).collect();
         prop_assert_eq!(read(&bytes, has_body, &every), read(&bytes, has_body, &[]));
+    }
+
+    /// Heads of before are kept and compared with; that must never show.
+    #[test]
+    fn a_codec_that_has_read_answers_reads_the_next_one_as_a_new_one_does(
+        heads in prop::collection::vec(heads(), 1..3),
+        answers in prop::collection::vec((any::<prop::sample::Index>(), bodies(), any::<bool>()), 2..8),
+        end in any::<usize>(),
+        cuts in prop::collection::vec(any::<usize>(), 0..3),
+    ) {
+        let mut codec = Codec::new(MAX_BODY);
+        for (head, body, has_body) in answers {
+            let mut bytes = format!("{}{body}", head.get(&heads)).into_bytes();
+            if end % 5 == 0 {
+                bytes.truncate(end % bytes.len());
+            }
+            let cuts = if end % 2 == 0 { &[][..] } else { &cuts };
+            prop_assert_eq!(read_with(&mut codec, &bytes, has_body, cuts), read(&bytes, has_body, &[]));
+        }
     }
 
     #[test]
