@@ -12,11 +12,9 @@ use load_core::secret::Secrets;
 use load_net::args::{TlsArgs, wrong};
 use load_report::exit::Exit;
 
-use crate::mix::MixArgs;
 use crate::names::Nonce;
 use crate::postgres::{self, Server};
-use crate::redis::args::RedisArgs;
-use crate::redis::{self, Redis};
+use crate::redis;
 use crate::target;
 
 /// Lists and removes the tables or keys that a killed run left.
@@ -75,16 +73,8 @@ fn run(args: &Args) -> Result<(), RunError> {
     let url = Some(args.url.clone());
     let password_file = args.password_file.clone();
     if args.url.starts_with("redis") {
-        let args = RedisArgs {
-            url,
-            password_file,
-            keys: 1,
-            value_bytes: 0,
-            pipeline: std::num::NonZeroU32::MIN,
-            mix: MixArgs { read_ratio: 1.0 },
-        };
-        let (client, _) = Redis::server(&args)?;
-        Ok(runtime.block_on(clean_redis(&client, &named))?)
+        let server = redis::Server::new(url, password_file.as_deref(), &args.tls, false)?;
+        Ok(runtime.block_on(clean_redis(&server, &named))?)
     } else {
         let server = Server::new(url, password_file.as_deref(), &args.tls)?;
         Ok(runtime.block_on(clean_postgres(&server, &named))?)
@@ -106,12 +96,10 @@ async fn clean_postgres(server: &Server, named: &[Nonce]) -> Result<(), PrepareE
     missing(named, |run| left.contains_key(run), &label)
 }
 
-async fn clean_redis(client: &::redis::Client, named: &[Nonce]) -> Result<(), PrepareError> {
-    let label = redis::protocol::label(client);
-    let explain = redis::session::explain_first;
-    let dial = redis::session::dial(client, std::num::NonZeroU32::MIN);
-    let mut connection = target::soon(dial, &label, "Redis", explain).await?;
-    let failed = |error: ::redis::RedisError| target::failed(&label, redis::session::explain_first(&error));
+async fn clean_redis(server: &redis::Server, named: &[Nonce]) -> Result<(), PrepareError> {
+    let label = server.label();
+    let mut connection = server.open().await?;
+    let failed = |failure| target::failed(&label, redis::faults::explain_first(&failure));
     let left = redis::data::list(&mut connection).await.map_err(failed)?;
     for (run, keys) in &left {
         if named.contains(run) {

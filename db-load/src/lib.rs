@@ -4,6 +4,7 @@
 //! |---|---|
 //! | Which calls read, which write, and which row? | [`mix`] |
 //! | Which key? | [`keys`] |
+//! | What share of the iterations does something get? | [`share`] |
 //! | What is right in a row? | [`token`] |
 //! | What are the tables and keys of a run called? | [`names`] |
 //! | Which server is meant? | [`target`] |
@@ -18,6 +19,7 @@ pub mod names;
 pub mod pool;
 pub mod postgres;
 pub mod redis;
+pub mod share;
 pub mod target;
 pub mod token;
 
@@ -53,10 +55,12 @@ pub const POSTGRES: About = About {
 pub const REDIS: About = About {
     name: "db-load redis",
     version: VERSION,
-    about: "Loads Redis: GET and SET of single keys, over a pool of connections",
+    about: "Loads Redis and what speaks like it: single keys, hashes, lists, sorted sets, or commands of your own",
     examples: "  db-load redis --url redis://127.0.0.1:6379 -c 16 -d 30s                16 users as fast as they can\n  \
                db-load redis --url redis://127.0.0.1:6379 -c 8 -r 20000 -d 1m         20,000 arrivals/s over 8 connections\n  \
-               db-load redis --url redis://127.0.0.1:6379 -u 64 -c 1 --pipeline 64    64 calls at a time on one connection",
+               db-load redis --url redis://127.0.0.1:6379 -u 64 -c 1 --multiplex 64   64 calls at a time on one connection\n  \
+               db-load redis --url redis://127.0.0.1:6379 --workload set --pipeline 16 -u 64 -d 30s   as redis-benchmark -t set -P 16\n  \
+               db-load redis --url redis://127.0.0.1:6379 --command 'INCR {{key}}@9' --command 'GET {{key}}' -d 1m   your own",
 };
 
 /// What `db-load cleanup --help` says.

@@ -7,9 +7,10 @@ use load_net::args::TlsArgs;
 use load_suite::units;
 
 use super::script::statement::Style;
-use super::workload::{self, Builtin, Share};
+use super::workload::{self, Builtin};
 use crate::keys::Spread;
 use crate::mix::MixArgs;
+use crate::share::Share;
 
 /// The flags of PostgreSQL. No `Debug`: the URL may hold a password.
 #[derive(clap::Args, Clone)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use load_core::protocol::Control;
-use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisResult};
 
+use super::command::{self, Shape};
+use super::wire::{Connection, Failure, Reply, word};
+use super::workload::{FIELDS, kinds};
 use crate::names::Nonce;
-use crate::token;
 
 /// Most keys, and bytes of values, of one command: a signal need not wait long, and no one else either.
 const KEYS: u64 = 1_000;
@@ -18,55 +18,93 @@ const BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// Why not.
-pub async fn ping(over: &mut MultiplexedConnection) -> RedisResult<()> {
-    Cmd::ping().exec_async(over).await
+pub async fn ping(over: &mut Connection) -> Result<(), Failure> {
+    over.ask(&[b"PING"], |reply| reply.text().map(drop)).await
 }
 
-/// Makes `keys` keys of `run`. The commands are MSET, so that SET is what the calls send and nothing else.
+/// Makes the keys of one kind.
 ///
 /// # Errors
 /// Those of the server.
 pub async fn make(
-    over: &mut MultiplexedConnection,
+    over: &mut Connection,
     run: &Nonce,
-    keys: u64,
-    value_bytes: usize,
+    kind: &str,
+    shape: &Shape,
     control: &mut Control,
-) -> RedisResult<()> {
-    let prefix = run.prefix();
-    let mut value = Vec::new();
-    for chunk in chunks(keys, KEYS.min(BYTES / (value_bytes as u64).max(1)).max(1)) {
-        let mut command = redis::cmd("MSET");
-        for row in chunk {
-            token::value(row, value_bytes, &mut value);
-            command.arg(format!("{prefix}{row}")).arg(&value);
+) -> Result<(), Failure> {
+    let (prefix, mut value) = (run.prefix(), Vec::new());
+    let most = u64::from(shape.size.1).max(1) * if kind == kinds::HASH { u64::from(FIELDS) } else { 1 };
+    for rows in chunks(shape.keys, KEYS.min(BYTES / most).max(1)) {
+        if kind == kinds::HASH {
+            for row in rows {
+                shape.value(row, &mut value);
+                begin(1 + 1 + 2 * FIELDS as usize, b"HSET", &mut over.out);
+                command::key(&prefix, kind, row, &mut over.out);
+                for field in 0..FIELDS {
+                    word(format!("f{field}").as_bytes(), &mut over.out);
+                    word(&value, &mut over.out);
+                }
+                over.pending += 1;
+                control.calls += 1;
+            }
+        } else {
+            // MSET, so that SET is what the calls send and nothing else.
+            begin(1 + 2 * (rows.end - rows.start) as usize, b"MSET", &mut over.out);
+            for row in rows {
+                command::key(&prefix, kind, row, &mut over.out);
+                shape.value(row, &mut value);
+                word(&value, &mut over.out);
+            }
+            over.pending += 1;
+            control.calls += 1;
         }
-        control.calls += 1;
-        command.exec_async(over).await?;
+        settle(over).await?;
     }
     Ok(())
 }
 
-/// Removes the keys of `run`, as many of `keys` as there are.
+/// Removes the keys of one kind, as many of `keys` as there are.
 ///
 /// # Errors
 /// Those of the server.
 pub async fn remove(
-    over: &mut MultiplexedConnection,
+    over: &mut Connection,
     run: &Nonce,
+    kind: &str,
     keys: u64,
     control: &mut Control,
-) -> RedisResult<()> {
+) -> Result<(), Failure> {
     let prefix = run.prefix();
-    for chunk in chunks(keys, KEYS) {
-        let mut command = redis::cmd("UNLINK");
-        for row in chunk {
-            command.arg(format!("{prefix}{row}"));
+    for rows in chunks(keys, KEYS) {
+        begin(1 + (rows.end - rows.start) as usize, b"UNLINK", &mut over.out);
+        for row in rows {
+            command::key(&prefix, kind, row, &mut over.out);
         }
+        over.pending += 1;
         control.calls += 1;
-        command.exec_async(over).await?;
+        settle(over).await?;
     }
     Ok(())
+}
+
+fn begin(words: usize, name: &[u8], out: &mut Vec<u8>) {
+    out.push(b'*');
+    load_suite::template::push_decimal(words as u64, out);
+    out.extend_from_slice(b"\r\n");
+    word(name, out);
+}
+
+/// Waits for all replies; the first refusal is the error.
+async fn settle(over: &mut Connection) -> Result<(), Failure> {
+    let mut refusal = None;
+    over.settle(|reply| {
+        if let Reply::Error(error) = reply {
+            refusal.get_or_insert_with(|| String::from_utf8_lossy(error).into_owned());
+        }
+    })
+    .await?;
+    refusal.map_or(Ok(()), |refusal| Err(Failure::Refused(refusal)))
 }
 
 fn chunks(keys: u64, most: u64) -> impl Iterator<Item = Range<u64>> {
@@ -77,18 +115,24 @@ fn chunks(keys: u64, most: u64) -> impl Iterator<Item = Range<u64>> {
 ///
 /// # Errors
 /// Those of the server.
-pub async fn list(over: &mut MultiplexedConnection) -> RedisResult<BTreeMap<Nonce, Vec<String>>> {
-    let (mut left, mut cursor) = (BTreeMap::<_, Vec<_>>::new(), 0_u64);
+pub async fn list(over: &mut Connection) -> Result<BTreeMap<Nonce, Vec<String>>, Failure> {
+    let (mut left, mut cursor) = (BTreeMap::<_, Vec<_>>::new(), b"0".to_vec());
     loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg("quintet:*").arg("COUNT").arg(KEYS);
-        let (next, keys): (u64, Vec<String>) = scan.query_async(over).await?;
+        let count = KEYS.to_string();
+        let words: [&[u8]; 6] = [b"SCAN", &cursor, b"MATCH", b"quintet:*", b"COUNT", count.as_bytes()];
+        let page = over.ask(&words, |reply| {
+            let mut items = reply.items()?;
+            let next = items.next()?.text()?.to_vec();
+            let text = |key: Reply<'_>| key.text().map(|key| String::from_utf8_lossy(key).into_owned());
+            Some((next, items.next()?.items()?.filter_map(text).collect::<Vec<_>>()))
+        });
+        let (next, keys) = page.await?;
         for key in keys {
             if let Some(run) = Nonce::of_key(&key) {
                 left.entry(run).or_default().push(key);
             }
         }
-        if next == 0 {
+        if next == b"0" {
             return Ok(left);
         }
         cursor = next;
@@ -99,9 +143,10 @@ pub async fn list(over: &mut MultiplexedConnection) -> RedisResult<BTreeMap<Nonc
 ///
 /// # Errors
 /// Those of the server.
-pub async fn unlink(over: &mut MultiplexedConnection, keys: &[String]) -> RedisResult<()> {
+pub async fn unlink(over: &mut Connection, keys: &[String]) -> Result<(), Failure> {
     for chunk in keys.chunks(KEYS as usize) {
-        redis::cmd("UNLINK").arg(chunk).exec_async(over).await?;
+        let words: Vec<_> = [&b"UNLINK"[..]].into_iter().chain(chunk.iter().map(String::as_bytes)).collect();
+        over.ask(&words, |reply| reply.number().map(drop)).await?;
     }
     Ok(())
 }

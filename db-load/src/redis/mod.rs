@@ -1,14 +1,27 @@
-//! What does the engine get for Redis?
+//! What does the engine get for Redis, and for servers that speak like it?
 //!
 //! | question | module |
 //! |---|---|
 //! | Which flags are there? | [`args`] |
-//! | How does a connection come about, and a call go over it? | [`session`] |
+//! | Which server is meant? | [`server`] |
+//! | What does a run do to the server? | [`workload`] |
+//! | Which bytes does a command become, and what is right in its reply? | [`command`] |
+//! | Where do the words of a command begin and end? | [`words`] |
+//! | How do commands and replies pass over a connection? | [`wire`] |
 //! | What does a run make and remove? | [`data`] |
+//! | What does a run count and time besides calls? | [`series`] |
+//! | What does an error mean? | [`faults`] |
 
 pub mod args;
+pub mod command;
 pub mod data;
+pub mod faults;
 pub mod protocol;
-pub mod session;
+pub mod series;
+pub mod server;
+pub mod wire;
+pub mod words;
+pub mod workload;
 
 pub use protocol::Redis;
+pub use server::Server;

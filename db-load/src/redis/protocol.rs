@@ -2,84 +2,101 @@
 
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_net::args::wrong;
-use load_report::fault::FaultKind;
 use load_report::model::ExtraPlan;
-use redis::aio::MultiplexedConnection;
-use redis::{Client, IntoConnectionInfo as _};
 
 use super::args::RedisArgs;
-use super::{data, session};
-use crate::mix::{self, MixArgs, Step};
+use super::command::Scratch;
+use super::server::Server;
+use super::wire::{Connection, Failure, Shared, Slot, reply};
+use super::workload::Work;
+use super::{data, faults, series};
 use crate::names::Nonce;
 use crate::pool;
 use crate::target;
 
-/// A value in Redis has at most 512 MiB; ours stay well below, for each lane holds one.
-const MOST_BYTES: u64 = 16 << 20;
-
-type Pool = pool::Pool<MultiplexedConnection>;
+type Pool = pool::Pool<Rc<Shared>>;
 
 /// Redis.
 pub struct Redis {
-    client: Client,
-    secrets: Vec<String>,
-    keys: u64,
-    value_bytes: usize,
-    pipeline: NonZeroU32,
-    mix: MixArgs,
-    script: Script<Step>,
+    server: Server,
+    work: Work,
+    script: Script<usize>,
+    pipeline: u32,
+    multiplex: NonZeroU32,
+    record: serde_json::Value,
+    /// When a connection was lost that has not been replaced, on the engine's clock; 0 for none.
+    lost_at: AtomicI64,
     /// The run that this process would prepare.
     run: Nonce,
     /// The connection that has prepared the keys.
-    preparing: Mutex<Option<MultiplexedConnection>>,
+    preparing: Mutex<Option<Connection>>,
 }
 
-/// A worker's pool, and whose keys it is for.
-pub struct Link {
-    pool: Rc<Pool>,
-    prefix: Rc<str>,
-}
-
-/// A lane's view of its worker's pool.
+/// A lane's view of its worker's pool, and what it writes and reads with.
 pub struct Session {
     pool: Rc<Pool>,
-    lane: session::Session,
+    prefix: Rc<str>,
+    slot: Rc<Slot>,
+    /// The rows of the commands that are under way.
+    rows: Vec<u64>,
+    scratch: Scratch,
+}
+
+impl Session {
+    fn new(pool: Rc<Pool>, prefix: Rc<str>) -> Self {
+        Self { pool, prefix, slot: Rc::default(), rows: Vec::new(), scratch: Scratch::default() }
+    }
 }
 
 impl Redis {
-    /// The server at `--url`, for whatever is done there.
-    ///
-    /// # Errors
-    /// What is wrong with the flags.
-    pub fn server(args: &RedisArgs) -> Result<(Client, Vec<String>), UsageError> {
-        let example = "redis://[USER@]HOST[:PORT][/DATABASE]";
-        let url = target::url(args.url.clone(), &["redis"], example, "REDIS_URL")?;
-        let unfit = |error: redis::RedisError| {
-            let why = error.detail().unwrap_or(error.category()).to_owned();
-            wrong("--url", format!("expected {example}: {why}"))
-        };
-        let mut server = url.as_str().into_connection_info().map_err(unfit)?;
-        let password = target::password(args.password_file.as_deref())?;
-        if let Some(password) = &password {
-            let settings = server.redis_settings().clone().set_password(password);
-            server = server.set_redis_settings(settings);
+    async fn dial(&self, probe: &mut Probe<'_>) -> Result<Rc<Shared>, Fault> {
+        match self.server.login.open().await {
+            Ok(connection) => {
+                let since = self.lost_at.swap(0, Ordering::Relaxed);
+                if since != 0 {
+                    probe.observe(series::OUTAGE, probe.now().0.abs_diff(since));
+                }
+                Ok(self.shared(connection))
+            }
+            Err(failure) => {
+                self.lose(probe);
+                Err(Fault { ends_session: true, ..faults::lost(&failure, probe) })
+            }
         }
-        let client = Client::open(server).map_err(unfit)?;
-        Ok((client, target::secrets(&url, password.as_deref())))
     }
 
-    async fn dial(&self) -> Result<MultiplexedConnection, PrepareError> {
-        let open = async {
-            let mut connection = session::dial(&self.client, NonZeroU32::MIN).await?;
-            data::ping(&mut connection).await?;
-            Ok(connection)
-        };
-        target::soon(open, &self.label(), "Redis", session::explain_first).await
+    fn shared(&self, connection: Connection) -> Rc<Shared> {
+        Rc::new(Shared::new(connection, self.multiplex.get() > 1))
+    }
+
+    /// A connection is no more.
+    #[cold]
+    fn lose(&self, probe: &Probe<'_>) {
+        let _ = self.lost_at.compare_exchange(0, probe.now().0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn failed(&self, failure: &Failure) -> PrepareError {
+        target::failed(&self.server.label(), faults::explain(failure))
+    }
+
+    async fn make(&self, over: &mut Connection, control: &mut Control) -> Result<(), Failure> {
+        for kind in &self.work.filled {
+            data::make(over, &self.run, kind, &self.work.shape, control).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, over: &mut Connection, control: &mut Control) -> Result<(), Failure> {
+        for kind in &self.work.kinds {
+            data::remove(over, &self.run, kind, self.work.shape.keys, control).await?;
+        }
+        Ok(())
     }
 }
 
@@ -87,58 +104,62 @@ impl Protocol for Redis {
     const NAME: &'static str = "db-redis";
     type Args = RedisArgs;
     type Target = Nonce;
-    type Step = Step;
-    type Link = Link;
+    type Step = usize;
+    type Link = Session;
     type Session = Session;
 
     fn new(args: RedisArgs) -> Result<Self, UsageError> {
-        if args.keys == 0 {
-            return Err(wrong("--keys", "expected at least 1"));
+        let (work, script) = Work::new(&args)?;
+        let server = Server::new(args.url, args.password_file.as_deref(), &args.tls, args.resp3)?;
+        let mut record = serde_json::json!({
+            "url": server.label(),
+            "user": server.login.user,
+            "tls": server.trust(),
+            "protocol": if server.login.resp3 { "RESP3" } else { "RESP2" },
+            "pipeline": args.pipeline,
+            "multiplex": args.multiplex,
+        });
+        if let Some(record) = record.as_object_mut() {
+            record.extend(work.record().clone());
         }
-        if args.value_bytes > MOST_BYTES {
-            return Err(wrong("--value-bytes", format!("expected at most {MOST_BYTES}")));
-        }
-        let (client, secrets) = Self::server(&args)?;
         Ok(Self {
-            client,
-            secrets,
-            keys: args.keys,
-            value_bytes: args.value_bytes as usize,
+            server,
+            work,
+            script,
             pipeline: args.pipeline,
-            mix: args.mix,
-            script: args.mix.script(),
+            multiplex: args.multiplex,
+            record,
+            lost_at: AtomicI64::new(0),
             run: Nonce::of_now(),
             preparing: Mutex::default(),
         })
     }
 
     fn label(&self) -> String {
-        label(&self.client)
+        self.server.label()
     }
 
     fn describe(&self) -> serde_json::Value {
-        serde_json::json!({
-            "url": self.label(),
-            "keys": self.keys,
-            "value_bytes": self.value_bytes,
-            "pipeline": self.pipeline,
-            "read_ratio": self.mix.read_ratio,
-        })
+        self.record.clone()
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.secrets.clone()
+        self.server.secrets.clone()
     }
 
     fn ops(&self) -> Vec<String> {
-        mix::ops()
+        self.work.ops.clone()
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        pool::extras()
+        series::extras(self.pipeline > 1)
     }
 
-    fn script(&self) -> &Script<Step> {
+    fn counters(&self) -> Vec<ExtraPlan> {
+        series::counters()
+    }
+
+    fn script(&self) -> &Script<usize> {
         &self.script
     }
 
@@ -147,61 +168,97 @@ impl Protocol for Redis {
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<Nonce, PrepareError> {
-        let mut connection = self.dial().await?;
+        // Cleanup gets the connection, to speak after what was said last, should this be dropped half way.
+        let mut kept = Kept { connection: Some(self.server.open().await?), to: &self.preparing };
         control.calls += 1;
-        // Cleanup speaks on the same connection: after what was said last, should this be dropped half way.
-        *self.preparing.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
-        let made = data::make(&mut connection, &self.run, self.keys, self.value_bytes, control).await;
-        made.map_err(|error| target::failed(&self.label(), error))?;
+        let Some(over) = &mut kept.connection else { return Err(PrepareError::new("no connection")) };
+        let answered = target::soon(data::ping(over), &self.label(), "Redis", faults::explain_first).await;
+        if let Err(error) = answered {
+            kept.connection = None;
+            return Err(error);
+        }
+        let made = self.make(over, control).await;
+        made.map_err(|failure| self.failed(&failure))?;
         Ok(self.run.clone())
     }
 
-    async fn connect(&self, run: &Nonce, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
-        let opened = session::dial_all(link.connections.get(), &self.client, self.pipeline).await;
-        let opened = opened.map_err(|error| Fault { ends_session: true, ..session::fault(&error, probe) })?;
-        Ok(Link { pool: Rc::new(Pool::new(opened, self.pipeline)), prefix: run.prefix().into() })
+    async fn connect(&self, run: &Nonce, link: LinkId, probe: &mut Probe<'_>) -> Result<Session, Fault> {
+        // The first alone tells whether the server is there; the others at once.
+        let first = self.dial(probe).await?;
+        let others = try_join_all((1..link.connections.get()).map(|_| self.server.login.open())).await;
+        let others = others.map_err(|failure| {
+            self.lose(probe);
+            Fault { ends_session: true, ..faults::lost(&failure, probe) }
+        })?;
+        let others = others.into_iter().map(|connection| self.shared(connection));
+        let pool = Pool::new(std::iter::once(first).chain(others).collect(), self.multiplex);
+        Ok(Session::new(Rc::new(pool), run.prefix().into()))
     }
 
-    fn share(&self, link: &Link) -> Option<Link> {
-        Some(Link { pool: Rc::clone(&link.pool), prefix: Rc::clone(&link.prefix) })
+    fn share(&self, link: &Session) -> Option<Session> {
+        Some(Session::new(Rc::clone(&link.pool), Rc::clone(&link.prefix)))
     }
 
-    async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {
-        let lane = session::Session::new(link.prefix.as_ref().to_owned(), self.value_bytes);
-        Ok(Session { pool: link.pool, lane })
+    async fn open(&self, link: Session, _vu: &Vu) -> Result<Session, Fault> {
+        Ok(link)
     }
 
     async fn call(
         &self,
         session: &mut Session,
-        step: &Step,
+        step: &usize,
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        let row = mix::row(vu, self.keys);
-        let dial = async |probe: &mut Probe<'_>| {
-            let opened = session::dial(&self.client, self.pipeline).await;
-            opened.map_err(|error| session::fault(&error, probe))
-        };
-        let mut lent = session.pool.get(probe, dial).await?;
-        let answered = match step {
-            Step::Read => session.lane.read(&mut lent.connection, row).await,
-            Step::Write => session.lane.write(&mut lent.connection, row).await,
-        };
-        match answered {
-            Ok(((sent, received), wrong)) => {
-                lent.done();
-                let Some(wrong) = wrong else {
-                    return Ok(Outcome { sent, received, messages: 1, ..Outcome::default() });
-                };
-                probe.note(wrong);
-                Err(Fault::answered(FaultKind::Wrong, 0).after(sent, received))
+        let Session { pool, prefix, slot, rows, scratch } = session;
+        let (command, shape) = (&self.work.commands[*step], &self.work.shape);
+        let lent = pool.get(probe, async |probe: &mut Probe<'_>| self.dial(probe).await).await?;
+        if slot.is_busy() {
+            // Its replies are those of a call that was given up.
+            *slot = Rc::default();
+        }
+        rows.clear();
+        let sent = lent.connection.submit(slot, self.pipeline, |out| {
+            for _ in 0..self.pipeline {
+                let row = shape.draw(vu);
+                command.write((prefix, row), shape, vu, scratch, out);
+                rows.push(row);
             }
-            Err(error) => {
-                if session::is_usable_after(&error) {
-                    lent.done();
-                }
-                Err(session::fault(&error, probe))
+        });
+        let answered = if self.pipeline == 1 {
+            lent.connection.replies(slot, |_| {}).await
+        } else {
+            let begun = probe.now();
+            let came = |count| {
+                let time = probe.now().since(begun);
+                (0..count).for_each(|_| probe.observe(series::COMMAND, time));
+            };
+            lent.connection.replies(slot, came).await
+        };
+        if let Err(failure) = answered {
+            self.lose(probe);
+            // The pool repairs itself.
+            return Err(Fault { ends_session: false, ..faults::lost(&failure, probe) }.after(sent, 0));
+        }
+        lent.done();
+        let bytes = slot.bytes.borrow();
+        let (mut rest, mut first, mut failed) = (&bytes[..], None, 0);
+        for row in rows.iter() {
+            // They were whole when they came.
+            let Ok(Some((reply, length))) = reply::read(rest) else { break };
+            rest = &rest[length..];
+            if let Err(fault) = command.look(reply, *row, shape, scratch, probe) {
+                first.get_or_insert(fault);
+                failed += 1;
+            }
+        }
+        probe.count(series::COMMANDS, self.pipeline.into());
+        let received = bytes.len() as u64;
+        match first {
+            None => Ok(Outcome { sent, received, messages: self.pipeline, ..Outcome::default() }),
+            Some(fault) => {
+                probe.count(series::COMMANDS_FAILED, failed);
+                Err(fault.after(sent, received))
             }
         }
     }
@@ -215,21 +272,27 @@ impl Protocol for Redis {
         // Without it nothing was made.
         let Some(mut connection) = prepared else { return Ok(()) };
         if data::ping(&mut connection).await.is_err() {
-            connection = self.dial().await?;
+            connection = self.server.open().await?;
         }
         control.calls += 1;
-        let removed = data::remove(&mut connection, &self.run, self.keys, control).await;
-        removed.map_err(|error| target::failed(&self.label(), error))
+        self.remove(&mut connection, control).await.map_err(|failure| self.failed(&failure))
     }
 
     fn leaves(&self) -> Option<String> {
         let (run, prefix) = (&self.run, self.run.prefix());
-        Some(format!("if keys {prefix}* are left: db-load cleanup --url ... {run}"))
+        (!self.work.kinds.is_empty())
+            .then(|| format!("if keys {prefix}* are left: db-load cleanup --url ... {run}"))
     }
 }
 
-/// Where the server is, without user and password.
-pub fn label(client: &Client) -> String {
-    let server = client.get_connection_info();
-    format!("redis://{}/{}", server.addr(), server.redis_settings().db())
+/// Keeps a connection when its owner is done with it, or dropped half way.
+struct Kept<'a> {
+    connection: Option<Connection>,
+    to: &'a Mutex<Option<Connection>>,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = self.connection.take();
+    }
 }

@@ -69,9 +69,9 @@ fn a_connection_with_an_answer_still_to_come_is_not_lent_again() {
 #[test]
 fn a_redis_that_pauses_times_out_and_its_late_answers_are_nobodys() {
     let Some(service) = Service::start("redis") else { return };
-    for pipeline in ["", "--pipeline 4"] {
+    for more in ["", "--multiplex 4", "--pipeline 5"] {
         let (mut redis, tool) = (service.redis(), service.tool());
-        let line = format!("-r 400 -d 3s -u 8 -c 2 --max-vus 8 --timeout 150ms {pipeline}");
+        let line = format!("-r 400 -d 3s -u 8 -c 2 --max-vus 8 --timeout 150ms {more}");
         let child = tool.start(&line);
         pass(1_000);
         redis::cmd("CLIENT").arg("PAUSE").arg(600).exec(&mut redis).unwrap();

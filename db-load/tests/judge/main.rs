@@ -6,6 +6,7 @@ mod answers;
 mod cleanup;
 mod faults;
 mod pgbench;
+mod redis;
 mod refused;
 mod scripts;
 mod stops;

@@ -45,7 +45,7 @@ fn a_postgres_that_refuses_is_114() {
 fn a_redis_that_refuses_is_114() {
     let Some(service) = Service::start("redis") else { return };
     let address = service.address();
-    is_refused("redis", &format!("redis://:{SECRET}@{address}/0"), "authentication failed");
+    is_refused("redis", &format!("redis://:{SECRET}@{address}/0"), "WRONGPASS");
     is_refused("redis", &format!("redis://{address}/0"), "Authentication required");
     let nowhere = format!("redis://:{}@{address}/4711", service.password());
     is_refused("redis", &nowhere, "DB index is out of range");
@@ -75,10 +75,10 @@ fn a_command_line_that_cannot_be_meant_is_104_without_a_secret() {
         ("postgres", "mysql://me:s3cr3t-w0rd@h/db", "", "--url: expected postgres://"),
         ("postgres", "postgres://me:s3cr3t-w0rd@h:port/db", "", "--url: "),
         ("postgres", "postgres:///db", "", "--url: no host"),
-        ("redis", "rediss://:s3cr3t-w0rd@h/0", "", "--url: expected redis://"),
+        ("redis", "http://:s3cr3t-w0rd@h/0", "", "--url: expected redis://"),
+        ("redis", "redis://:s3cr3t-w0rd@h/0?db=1", "", "protocol=resp3 and nothing else"),
         ("redis", "redis://:s3cr3t-w0rd@h/zero", "", "--url: expected redis://"),
         ("postgres", "postgres://me@h/db", "--rows 0", "--rows: expected at least 1"),
-        ("redis", "redis://h", "--value-bytes 1g", "--value-bytes: expected at most"),
         ("redis", "redis://h", "-c 1 --processes 2 -u 4", "--connections 1 is fewer than the 2 processes"),
         ("postgres", "postgres://me@h/db", "--password-file /nowhere", "--password-file /nowhere"),
     ] {
@@ -89,6 +89,14 @@ fn a_command_line_that_cannot_be_meant_is_104_without_a_secret() {
     let left = Tool::new("postgres", "postgres://me@h/db").run("--read-ratio 1.5");
     assert_eq!(left.code, 104, "{}", left.stderr);
     assert!(left.stderr.contains("from 0 (writes only) to 1 (reads only)"), "{}", left.stderr);
+    for (line, expected) in [
+        ("--value-size 1g", "expected at most"),
+        ("--command {{nobody}}", "nobody"),
+        ("--workload kv", "expected get, set, mixed"),
+    ] {
+        let left = Tool::new("redis", "redis://h").run(line);
+        assert!(left.code == 104 && left.stderr.contains(expected), "{}", left.stderr);
+    }
 }
 
 #[test]

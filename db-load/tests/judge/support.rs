@@ -70,7 +70,8 @@ impl Service {
 
     /// Ends the server as a loss of power would.
     pub(crate) fn kill(&self) {
-        let file = self.folder.path().join(self.name).join("data/postmaster.pid");
+        let file = if self.name == "redis" { "pid" } else { "data/postmaster.pid" };
+        let file = self.folder.path().join(self.name).join(file);
         let pid: u32 = std::fs::read_to_string(file).unwrap().lines().next().unwrap().parse().unwrap();
         signal(pid, "KILL");
     }

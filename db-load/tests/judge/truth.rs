@@ -44,7 +44,7 @@ fn reads_and_writes_are_those_that_redis_counted() {
     let Some(service) = Service::start("redis") else { return };
     for (line, calls, ratio) in [
         ("-r 1500 -d 2s -u 8 -c 4 --read-ratio 0.7 --keys 500", 3_000, 0.7),
-        ("-n 20k -u 32 -c 2 --pipeline 16 --keys 2500 --value-bytes 5000 --processes 2", 20_000, 0.8),
+        ("-n 20k -u 32 -c 2 --multiplex 16 --keys 2500 --value-bytes 5000 --processes 2", 20_000, 0.8),
         ("-n 2000 -u 4 -c 4 --read-ratio 0 --value-bytes 3", 2_000, 0.0),
     ] {
         timed(|| {

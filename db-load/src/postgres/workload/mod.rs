@@ -25,6 +25,7 @@ use super::session::Wire;
 use super::wire::{Connection, Failure};
 use crate::keys::Spread;
 use crate::names::Nonce;
+use crate::share::{Share, share};
 
 /// A workload that is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,24 +53,6 @@ impl Builtin {
     /// Its name.
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, builtin)| *builtin == self).map_or("", |(name, _)| name)
-    }
-}
-
-/// A workload, and its share of the iterations against the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share<T> {
-    /// Which one.
-    pub what: T,
-    /// At least 1.
-    pub weight: u32,
-}
-
-/// `NAME` or `NAME@WEIGHT`.
-fn share(text: &str) -> Result<Share<&str>, String> {
-    let Some((what, weight)) = text.rsplit_once('@') else { return Ok(Share { what: text, weight: 1 }) };
-    match weight.parse() {
-        Ok(weight @ 1..=1_000_000) => Ok(Share { what, weight }),
-        _ => Err(format!("{weight:?} is no weight; expected 1 to 1000000 behind the @")),
     }
 }
 
