@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use load_core::protocol::{Fault, Probe};
 use load_report::fault::FaultKind;
-use load_report::model::ExtraPlan;
+use load_report::model::{ExtraPlan, RunFile};
 use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
 
 /// The series of the waits for a connection.
@@ -17,6 +17,20 @@ const WAIT: usize = 0;
 pub fn extras() -> Vec<ExtraPlan> {
     let help = "Wait for a connection of the pool, part of the response and the service time.".into();
     vec![ExtraPlan { name: "pool_wait".into(), help }]
+}
+
+/// What is to be said of a pool that is too small for the load: calls spend a quarter of their time on waiting for it.
+pub fn remark(run: &RunFile) -> Option<String> {
+    let wait = run.extras.get(WAIT).filter(|extra| extra.name == "pool_wait")?.ms?.mean;
+    let (service, connections) = (run.totals.service_ms?.mean, run.connections.peak);
+    if wait < service / 4.0 || wait < 0.05 || wait >= service {
+        return None;
+    }
+    let enough = (connections as f64 * service / (service - wait)).ceil();
+    Some(format!(
+        "the pool is too small for the load: of {service:.2} ms, calls waited {wait:.2} ms for one of {connections} connections; \
+         with --connections {enough} nobody would wait, as far as the server keeps up"
+    ))
 }
 
 /// Connections that lanes borrow, each for `depth` calls at a time.

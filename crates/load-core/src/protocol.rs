@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use load_report::fault::FaultKind;
-use load_report::model::{ExtraPlan, RatePlan};
+use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::scope::Scope;
 use load_suite::suite::Suite;
 use rand::SeedableRng as _;
@@ -175,6 +175,11 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         _control: &mut Control,
     ) -> Result<(), PrepareError> {
         Ok(())
+    }
+
+    /// What a reader should know about the figures of `run`, a sentence each: why they came out so, and what to do about it.
+    fn remarks(&self, _run: &RunFile) -> Vec<String> {
+        Vec::new()
     }
 
     /// What is left when [`Protocol::cleanup`] does not come to its end, and how to remove it.

@@ -76,7 +76,7 @@ pub(crate) fn run<P: Protocol>(
     let course = course(&protocol, &plan, args, argv, console, &mut folder, names);
     let course = runtime.block_on(course);
     match course {
-        Ok(Some(record)) => Ok(report(record, &plan, args, console, &folder)),
+        Ok(Some(record)) => Ok(report(record, &plan, args, console, &folder, &|run| protocol.remarks(run))),
         Ok(None) => {
             folder.discard();
             console.complain("stopped before the run began: nothing was measured");
@@ -268,9 +268,17 @@ impl Stage<'_> {
 }
 
 /// Judges, writes, prints.
-fn report(record: Record, plan: &RunPlan, args: &LoadArgs, console: &Console, folder: &Folder) -> Finished {
+fn report(
+    record: Record,
+    plan: &RunPlan,
+    args: &LoadArgs,
+    console: &Console,
+    folder: &Folder,
+    remarks: &dyn Fn(&RunFile) -> Vec<String>,
+) -> Finished {
     let mut run = record.judge(&plan.thresholds);
     run.warnings.extend(explain(&run));
+    run.warnings.extend(remarks(&run));
     if !run.invalid.is_empty() {
         run.health.causes = causes(&run);
     }

@@ -29,7 +29,7 @@ pub struct PostgresArgs {
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub password_file: Option<PathBuf>,
 
-    /// What is done: kv, tpcb, simple-update, select-only; repeatable, with shares as tpcb@1,select-only@9 [default: kv].
+    /// What is done: kv, tpcb, simple-update, select-only, novacron; repeatable, with shares as tpcb@1,select-only@9 [default: kv].
     #[arg(long = "workload", visible_short_alias = 'b', value_name = "NAME[@WEIGHT]", value_delimiter = ',', value_parser = workload::builtin, help_heading = "Database")]
     pub workloads: Vec<Share<Builtin>>,
     /// A script of SQL, in pgbench's language or with {{...}} (docs/db-load.md); repeatable.
@@ -38,8 +38,8 @@ pub struct PostgresArgs {
     /// A value for :NAME in scripts; repeatable.
     #[arg(short = 'D', long = "define", value_name = "NAME=VALUE", value_parser = define, help_heading = "Database")]
     pub defines: Vec<(String, String)>,
-    /// Branches of 100,000 accounts in the tables that a run of tpcb, simple-update or select-only makes and removes
-    /// [default: 1].
+    /// Size of the tables that a run makes and removes: branches of 100,000 accounts of pgbench, thousands of machines of
+    /// novacron [default: 1].
     #[arg(short = 's', long, value_name = "N", value_parser = units::count, help_heading = "Database")]
     pub scale: Option<u64>,
     /// Use the tables that pgbench -i made, and leave them there.

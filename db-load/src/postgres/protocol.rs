@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
-use load_report::model::{ExtraPlan, RatePlan};
+use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::suite::Suite;
 
 use super::args::PostgresArgs;
@@ -474,6 +474,10 @@ impl Protocol for Postgres {
         };
         let removed = data::remove(&wire, &tables, control).await;
         removed.map_err(|error| target::failed(&self.label(), faults::explain(&error)))
+    }
+
+    fn remarks(&self, run: &RunFile) -> Vec<String> {
+        pool::remark(run).into_iter().collect()
     }
 
     fn leaves(&self) -> Option<String> {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::future::try_join_all;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_report::model::ExtraPlan;
+use load_report::model::{ExtraPlan, RunFile};
 
 use super::args::RedisArgs;
 use super::command::Scratch;
@@ -276,6 +276,10 @@ impl Protocol for Redis {
         }
         control.calls += 1;
         self.remove(&mut connection, control).await.map_err(|failure| self.failed(&failure))
+    }
+
+    fn remarks(&self, run: &RunFile) -> Vec<String> {
+        pool::remark(run).into_iter().collect()
     }
 
     fn leaves(&self) -> Option<String> {

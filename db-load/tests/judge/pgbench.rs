@@ -169,3 +169,20 @@ fn conflicts_are_tried_again_and_counted() {
     assert!(counter(&left, "retries") > 0);
     assert_eq!(counter(&left, "retries"), counter(&left, "serialization_failures"));
 }
+
+#[test]
+fn the_queries_of_novacron_meet_what_they_look_for() {
+    let Some(service) = Service::start("postgres") else { return };
+    for way in ["-c 2", "--no-pool -M simple", "-c 2 -M extended --pipelined"] {
+        let left = service.tool().run(&format!("--workload novacron --scale 2 -n 600 -u 4 {way}"));
+        assert_eq!((left.code, left.run().faults.len()), (0, 0), "{} {}", left.stdout, left.stderr);
+        let batches = op(&left, "batch-vms");
+        assert!(
+            (240..360).contains(&op(&left, "list-vms")) && (20..90).contains(&batches),
+            "{}",
+            left.stdout
+        );
+        assert_eq!(counter(&left, "statements"), 600 + 4 * batches);
+        assert_eq!(service.sql().tables(), Vec::<String>::new());
+    }
+}

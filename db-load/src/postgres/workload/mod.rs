@@ -4,8 +4,10 @@
 //! |---|---|
 //! | Reads and writes of single rows? | [`kv`] |
 //! | What does pgbench do? | [`pgbench`] |
+//! | What does NovaCron's server ask? | [`novacron`] |
 
 pub mod kv;
+pub mod novacron;
 pub mod pgbench;
 
 use std::path::{Path, PathBuf};
@@ -38,17 +40,24 @@ pub enum Builtin {
     SimpleUpdate,
     /// pgbench's `select-only`.
     SelectOnly,
+    /// The queries of NovaCron's server.
+    Novacron,
 }
 
 impl Builtin {
     /// All, by their words on the command line; the first of each is its name.
-    const WORDS: [(&'static str, Self); 5] = [
+    const WORDS: [(&'static str, Self); 6] = [
         ("kv", Self::Kv),
         ("tpcb", Self::Tpcb),
         ("tpcb-like", Self::Tpcb),
         ("simple-update", Self::SimpleUpdate),
         ("select-only", Self::SelectOnly),
+        ("novacron", Self::Novacron),
     ];
+
+    fn is_of_pgbench(self) -> bool {
+        matches!(self, Self::Tpcb | Self::SimpleUpdate | Self::SelectOnly)
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -63,8 +72,8 @@ impl Builtin {
 pub fn builtin(text: &str) -> Result<Share<Builtin>, String> {
     let Share { what, weight } = share(text)?;
     let known = Builtin::WORDS.iter().find(|(word, _)| *word == what);
-    let known =
-        known.ok_or("expected kv, tpcb, simple-update or select-only, each with @WEIGHT or without")?;
+    let known = known
+        .ok_or("expected kv, tpcb, simple-update, select-only or novacron, each with @WEIGHT or without")?;
     Ok(Share { what: known.1, weight })
 }
 
@@ -122,7 +131,7 @@ impl Work {
         if has_kv && builtins.len() + args.files.len() > 1 {
             return Err(wrong("--workload kv", "it cannot be mixed with others; leave them out"));
         }
-        let has_pgbench = builtins.iter().any(|share| share.what != Builtin::Kv);
+        let has_pgbench = builtins.iter().any(|share| share.what.is_of_pgbench());
         if args.use_existing && !has_pgbench {
             return Err(wrong(
                 "--use-existing",
@@ -191,13 +200,15 @@ impl Work {
             Ok::<_, String>(())
         };
         for Share { what, weight } in &self.builtins {
-            if *what == Builtin::Kv {
-                for (name, text, weight) in self.kv.scripts(&target.run.table(), self.spread) {
-                    add((name, name, &text), weight)?;
-                }
-            } else {
-                let text = pgbench::script(*what, &self.prefix(&target.run), self.spread);
-                add((what.name(), what.name(), &text), *weight)?;
+            // Nothing stands beside kv, whose shares are many parts already.
+            let factor = if *what == Builtin::Kv { 1 } else { *weight };
+            let scripts = match what {
+                Builtin::Kv => self.kv.scripts(&target.run.table(), self.spread),
+                Builtin::Novacron => novacron::scripts(&own_prefix(&target.run), self.spread),
+                _ => vec![(what.name(), pgbench::script(*what, &self.prefix(&target.run), self.spread), 1)],
+            };
+            for (name, text, share) in scripts {
+                add((name, name, &text), share * factor)?;
             }
         }
         for Share { what: (name, place, text), weight } in &self.files {
@@ -216,7 +227,7 @@ impl Work {
 
     /// What the names of pgbench's tables begin with.
     fn prefix(&self, run: &Nonce) -> String {
-        if self.uses_existing { "pgbench_".to_owned() } else { format!("{}_", run.table()) }
+        if self.uses_existing { "pgbench_".to_owned() } else { own_prefix(run) }
     }
 
     fn has(&self, is: impl Fn(Builtin) -> bool) -> bool {
@@ -229,8 +240,11 @@ impl Work {
         if self.has(|builtin| builtin == Builtin::Kv) {
             tables.push(run.table());
         }
-        if self.has(|builtin| builtin != Builtin::Kv) && !self.uses_existing {
+        if self.has(Builtin::is_of_pgbench) && !self.uses_existing {
             tables.extend(pgbench::TABLES.map(|table| format!("{}{table}", self.prefix(run))));
+        }
+        if self.has(|builtin| builtin == Builtin::Novacron) {
+            tables.extend(novacron::TABLES.map(|table| format!("{}{table}", own_prefix(run))));
         }
         tables
     }
@@ -250,12 +264,15 @@ impl Work {
         if self.has(|builtin| builtin == Builtin::Kv) {
             self.kv.make(wire, run, control).await.map_err(&failed)?;
         }
-        if self.has(|builtin| builtin != Builtin::Kv) {
+        if self.has(Builtin::is_of_pgbench) {
             if self.uses_existing {
                 scale = pgbench::scale_of_existing(wire, control, &failed).await?;
             } else {
                 pgbench::make(wire, &self.prefix(run), scale, control).await.map_err(&failed)?;
             }
+        }
+        if self.has(|builtin| builtin == Builtin::Novacron) {
+            novacron::make(wire, &own_prefix(run), scale, control).await.map_err(&failed)?;
         }
         Ok(Target { run: run.clone(), scale })
     }
@@ -327,6 +344,11 @@ impl Program {
         }
         (ops, Tasks::of(tasks))
     }
+}
+
+/// What the names of a run's tables begin with, where it has several.
+fn own_prefix(run: &Nonce) -> String {
+    format!("{}_", run.table())
 }
 
 /// Name, place and text of a script.
