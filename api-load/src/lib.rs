@@ -6,7 +6,7 @@
 //! | Which HTTP is spoken? | [`client`] |
 //! | What must an answer be? | [`expect`], [`search`] |
 //! | How does a suite become calls? | [`compile`], [`content`] |
-//! | What does a suite make of the protocol? | `from_suite`, `clean_up` |
+//! | What does a suite make of the protocol? | `from_suite` |
 //! | What does a suite ask of an answer? | [`rules`] |
 //! | How are calls made? | [`manner`] |
 //! | What does the engine get? | [`protocol`] |
@@ -15,7 +15,6 @@
 //! How the target is reached and how a call goes over a connection is in `load-net`.
 
 pub mod args;
-mod clean_up;
 pub mod client;
 pub mod compile;
 pub mod content;

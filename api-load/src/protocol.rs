@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use load_core::error::{PrepareError, UsageError};
+use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::{TlsArgs, wrong};
 use load_net::connection::Tls;
@@ -229,7 +230,7 @@ impl Protocol for Api {
     async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
         let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.cleanup);
         let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
-        self.clean_up(target, steps, control).await
+        last_steps::make(self, target, steps, control).await
     }
 }
 
