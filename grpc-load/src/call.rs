@@ -1,15 +1,20 @@
-//! What is sent, call for call? One request, compiled: its head once, its message once unless it has `{{...}}`.
+//! What is sent, call for call? One request, compiled: its head once, its messages once unless they have `{{...}}`.
+
+use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method as HttpMethod, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Uri, Version};
+use load_net::redact;
 use load_suite::scope::Scope;
 use load_suite::template::Template;
 use prost_reflect::MessageDescriptor;
 
-use crate::descriptor::Method;
+use crate::descriptor::{Method, MethodName};
 use crate::framing;
 use crate::json;
+use crate::round::Round;
 use crate::shape::Shape;
 use crate::status::Codes;
 
@@ -20,27 +25,73 @@ pub struct Expect {
     pub codes: Codes,
     /// Its message, as JSON, contains this.
     pub text: Option<String>,
-    /// Its message has at most so many bytes.
+    /// Its messages have at most so many bytes each.
     pub max_message: u64,
 }
 
-/// All calls of a run.
+/// What is to be called, before anything is known of its types.
+#[derive(Clone)]
+pub struct Asked {
+    /// Where the request was said: a flag, or a place in a suite.
+    pub place: String,
+    /// Where the method was, in a suite.
+    pub called: Option<String>,
+    /// The method.
+    pub method: MethodName,
+    /// The request as JSON.
+    pub json: Template,
+    /// Metadata that `{{...}}` may stand in, besides that of every call.
+    pub metadata: Vec<(HeaderName, Template)>,
+    /// What a good answer is like.
+    pub expect: Expect,
+    /// Somebody looks into the answers.
+    pub looks: bool,
+    /// Messages are compressed.
+    pub gzip: bool,
+    /// How many messages a client that streams sends; those of the JSON where nothing is said.
+    pub messages: Option<u64>,
+    /// How many of them may be without an answer.
+    pub in_flight: u64,
+    /// How long the server has.
+    pub deadline: Option<Duration>,
+}
+
+/// A call, compiled.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Call {
     /// Method, path and metadata.
     pub head: Request<()>,
+    /// What of the metadata varies.
+    metadata: Vec<(HeaderName, Template)>,
+    /// The client may send several messages.
+    pub client_streams: bool,
+    /// The server may.
+    pub server_streams: bool,
+    template: Template,
     message: Message,
+    /// The type of the request.
+    pub input: MessageDescriptor,
     /// The type of the answer.
     pub output: MessageDescriptor,
     /// The same, to check answers against.
     pub shape: Shape,
     /// What a good answer is like.
     pub expect: Expect,
+    looks: bool,
+    /// Messages are compressed, and those of answers may be.
+    pub gzip: bool,
+    messages: Option<u64>,
+    /// Messages of a stream of both sides that may be without an answer.
+    pub in_flight: u64,
+    /// How long the server has, in nanoseconds.
+    pub deadline: Option<u64>,
 }
 
 enum Message {
     /// Framed.
-    Fixed(Bytes),
-    Made(Template, MessageDescriptor),
+    Fixed(Round, Bytes),
+    /// From the template, for each call.
+    Made,
 }
 
 /// Room for messages that are made call for call.
@@ -51,43 +102,150 @@ pub struct Buffers {
 }
 
 impl Call {
-    /// Compiles a call of `method` with the request that `json` describes.
+    /// Compiles a call of `method` as it was `asked` for; `head` is what all calls have, without templates.
     ///
     /// # Errors
-    /// Where the JSON does not fit the type of the request.
-    pub fn new(head: Request<()>, method: Method, json: &Template, expect: Expect) -> Result<Self, String> {
-        let made = Message::Made(json.clone(), method.input);
-        // The first iteration of the first user stands for all.
-        let first = made.bytes(&Scope::default(), &mut Buffers::default())?;
-        let message = if json.as_static().is_some() { Message::Fixed(first) } else { made };
-        Ok(Self { head, message, shape: Shape::new(&method.output), output: method.output, expect })
+    /// Where the JSON does not fit the type of the request, or a message more than a unary call has.
+    pub fn new(mut head: Request<()>, method: Method, asked: &Asked) -> Result<Self, String> {
+        let Asked { json, expect, gzip, messages, .. } = asked;
+        if messages.is_some() && !method.client_streams {
+            return Err("--messages: the client of this method sends one message; leave it out".into());
+        }
+        if *gzip {
+            let gzip = HeaderValue::from_static("gzip");
+            head.headers_mut().insert("grpc-encoding", gzip.clone());
+            head.headers_mut().insert("grpc-accept-encoding", gzip);
+        }
+        if let Some(deadline) = asked.deadline {
+            let value = HeaderValue::from_str(&timeout(deadline)).map_err(|error| error.to_string())?;
+            head.headers_mut().insert("grpc-timeout", value);
+        }
+        let mut call = Self {
+            head,
+            metadata: asked.metadata.clone(),
+            client_streams: method.client_streams,
+            server_streams: method.server_streams,
+            template: json.clone(),
+            message: Message::Made,
+            shape: Shape::new(&method.output),
+            input: method.input,
+            output: method.output,
+            expect: expect.clone(),
+            looks: asked.looks || expect.text.is_some(),
+            gzip: *gzip,
+            messages: *messages,
+            in_flight: asked.in_flight,
+            deadline: asked.deadline.map(|deadline| u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX)),
+        };
+        // The first iteration of the first user stands for all. What is captured is not there yet, so numbers may be missing.
+        let (scope, mut buffers) = (Scope::default(), Buffers::default());
+        if let Some(fixed) = json.as_static() {
+            let framed = call.framed(fixed.as_bytes())?;
+            let only = if call.streams() { Bytes::new() } else { framed.concat().into() };
+            call.message = Message::Fixed(Round::new(&framed, call.messages), only);
+        } else if json.slots().next().is_none() {
+            call.round(&scope, &mut buffers)?;
+        }
+        Ok(call)
     }
 
-    /// The framed message of the iteration that `scope` says.
+    /// Whether one side sends other than one message.
+    #[inline]
+    pub fn streams(&self) -> bool {
+        self.client_streams || self.server_streams
+    }
+
+    /// Whether somebody looks into the answers.
+    #[inline]
+    pub fn looks(&self) -> bool {
+        self.looks
+    }
+
+    /// The head of the iteration that `scope` says.
+    ///
+    /// # Errors
+    /// What `{{...}}` became is no metadata.
+    #[inline]
+    pub fn head(&self, scope: &Scope, buffers: &mut Buffers) -> Result<Request<()>, String> {
+        let mut head = self.head.clone();
+        for (name, value) in &self.metadata {
+            buffers.message.clear();
+            value.render(scope, &mut buffers.message);
+            let value = HeaderValue::from_bytes(&buffers.message);
+            let value = value.map_err(|_| format!("metadata {name}: what was inserted is no metadata"))?;
+            head.headers_mut().insert(name, value);
+        }
+        Ok(head)
+    }
+
+    /// The request of the iteration that `scope` says, as it is written; with its method and its metadata for people.
+    pub fn json(&self, scope: &Scope) -> Vec<u8> {
+        let mut text = format!("{}\n", self.head.uri().path().trim_start_matches('/')).into_bytes();
+        for (name, value) in &self.metadata {
+            let mut rendered = Vec::new();
+            value.render(scope, &mut rendered);
+            let shown = redact::header(name.as_str(), &String::from_utf8_lossy(&rendered)).to_owned();
+            text.extend(format!("{name}: {shown}\n").bytes());
+        }
+        self.template.render(scope, &mut text);
+        text
+    }
+
+    /// The only message of the iteration that `scope` says, framed.
     ///
     /// # Errors
     /// What `{{...}}` became does not fit the type.
     #[inline]
     pub fn message(&self, scope: &Scope, buffers: &mut Buffers) -> Result<Bytes, String> {
-        self.message.bytes(scope, buffers)
+        if let Message::Fixed(_, bytes) = &self.message {
+            return Ok(bytes.clone());
+        }
+        let Buffers { json, message } = buffers;
+        json.clear();
+        message.clear();
+        self.template.render(scope, json);
+        json::encode(&self.input, json, message)?;
+        let mut framed = Vec::with_capacity(message.len() + 5);
+        framing::append(message, self.gzip, &mut framed)?;
+        Ok(framed.into())
+    }
+
+    /// The messages of the iteration that `scope` says.
+    ///
+    /// # Errors
+    /// What `{{...}}` became does not fit the type.
+    pub fn round(&self, scope: &Scope, buffers: &mut Buffers) -> Result<Cow<'_, Round>, String> {
+        if let Message::Fixed(round, _) = &self.message {
+            return Ok(Cow::Borrowed(round));
+        }
+        buffers.json.clear();
+        self.template.render(scope, &mut buffers.json);
+        Ok(Cow::Owned(Round::new(&self.framed(&buffers.json)?, self.messages)))
+    }
+
+    fn framed(&self, json: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+        let all = if self.client_streams {
+            json::encode_all(&self.input, json)?
+        } else {
+            let mut message = Vec::new();
+            json::encode(&self.input, json, &mut message)?;
+            vec![message]
+        };
+        let framed = |message: &Vec<u8>| {
+            let mut framed = Vec::new();
+            framing::append(message, self.gzip, &mut framed).map(|()| framed)
+        };
+        all.iter().map(framed).collect()
     }
 }
 
-impl Message {
-    #[inline]
-    fn bytes(&self, scope: &Scope, buffers: &mut Buffers) -> Result<Bytes, String> {
-        match self {
-            Self::Fixed(bytes) => Ok(bytes.clone()),
-            Self::Made(template, input) => {
-                let Buffers { json, message } = buffers;
-                json.clear();
-                message.clear();
-                template.render(scope, json);
-                json::encode(input, json, message)?;
-                framing::frame(message)
-            }
-        }
-    }
+/// A time as `grpc-timeout` has it: eight digits and a unit, never shorter than it is.
+fn timeout(time: Duration) -> String {
+    let ns = time.as_nanos();
+    let units = [(1, 'n'), (1_000, 'u'), (1_000_000, 'm'), (1_000_000_000, 'S'), (60_000_000_000, 'M')];
+    let fits = |&&(unit, _): &&(u128, char)| ns.div_ceil(unit) < 100_000_000;
+    let (unit, letter) = units.iter().find(fits).copied().unwrap_or((3_600_000_000_000, 'H'));
+    format!("{}{letter}", ns.div_ceil(unit).min(99_999_999))
 }
 
 /// The head of a request to `path` with these headers.
@@ -114,14 +272,37 @@ mod tests {
     use prost_reflect::DescriptorPool;
 
     use super::*;
-    use crate::descriptor::MethodName;
+
+    fn asked(json: &str) -> Asked {
+        let expect = Expect { codes: Codes::new(Vec::new()), text: None, max_message: 100 };
+        let json = Template::parse(json).unwrap();
+        let (metadata, messages, deadline) = (Vec::new(), None, None);
+        let method = MethodName::parse("nova_torch.NovaOrchestrator/RegisterAgent").unwrap();
+        let place = "--json".to_owned();
+        Asked {
+            place,
+            called: None,
+            method,
+            json,
+            metadata,
+            expect,
+            looks: false,
+            gzip: false,
+            messages,
+            in_flight: 1,
+            deadline,
+        }
+    }
+
+    fn compiled(asked: &Asked, client_streams: bool) -> Result<Call, String> {
+        let pool = DescriptorPool::decode(load_wire::nova_torch::DESCRIPTORS).unwrap();
+        let name = &asked.method;
+        let head = head(false, "h:1", &name.path(), HeaderMap::new())?;
+        Call::new(head, Method { client_streams, ..name.find(&pool)? }, asked)
+    }
 
     fn call(json: &str) -> Result<Call, String> {
-        let pool = DescriptorPool::decode(load_wire::nova_torch::DESCRIPTORS).unwrap();
-        let name = MethodName::parse("nova_torch.NovaOrchestrator/RegisterAgent").unwrap();
-        let expect = Expect { codes: Codes::new(Vec::new()), text: None, max_message: 100 };
-        let head = head(false, "h:1", &name.path(), HeaderMap::new())?;
-        Call::new(head, name.find(&pool)?, &Template::parse(json).unwrap(), expect)
+        compiled(&asked(json), false)
     }
 
     #[test]
@@ -145,5 +326,40 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_at_once() {
         assert!(call(r#"{"port": "x{{seq}}"}"#).err().unwrap().contains("port"));
+        // A list is for those who stream.
+        assert!(call("[{}]").is_err());
+        let several = Asked { messages: Some(2), ..asked("{}") };
+        assert!(compiled(&several, false).err().unwrap().contains("--messages"));
+    }
+
+    #[test]
+    fn a_client_that_streams_sends_a_list_as_often_as_it_is_told() {
+        let json = r#"[{"agent_id": "a{{seq}}"}, {}]"#;
+        let scope = Scope::numbered(7, 0, 0);
+        let round = |messages| {
+            let call = compiled(&Asked { messages, ..asked(json) }, true).unwrap();
+            call.round(&scope, &mut Buffers::default()).unwrap().into_owned()
+        };
+        let mut place = crate::round::Place::default();
+        assert_eq!(round(None).next(&mut place, 9).unwrap(), &b"\0\0\0\0\x04\x0a\x02a7\0\0\0\0\0"[..]);
+        assert_eq!((round(None).messages, round(Some(9)).messages), (2, 9));
+    }
+
+    #[test]
+    fn deadlines_and_compression_are_announced() {
+        let all = Asked { deadline: Some(Duration::from_millis(250)), gzip: true, ..asked("{}") };
+        let call = compiled(&all, false).unwrap();
+        let header = |name: &str| call.head.headers()[name].to_str().unwrap();
+        assert_eq!((header("grpc-timeout"), header("grpc-encoding")), ("250000u", "gzip"));
+        assert_eq!(call.message(&Scope::default(), &mut Buffers::default()).unwrap()[0], 1);
+        for (time, expected) in [
+            (Duration::from_nanos(1), "1n"),
+            (Duration::from_millis(99), "99000000n"),
+            (Duration::from_secs(99), "99000000u"),
+            (Duration::from_secs(1_000), "1000000m"),
+            (Duration::from_hours(10_000_000), "10000000H"),
+        ] {
+            assert_eq!(timeout(time), expected);
+        }
     }
 }

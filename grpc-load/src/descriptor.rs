@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use load_core::error::UsageError;
-use load_net::args::wrong;
+use load_net::args::{read, wrong};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 /// Names that are offered instead of one that is not there.
@@ -18,13 +18,17 @@ pub struct MethodName {
     pub method: String,
 }
 
-/// A unary method and its types.
+/// A method, its types, and who streams.
 #[derive(Clone, Debug)]
 pub struct Method {
     /// The type of the request.
     pub input: MessageDescriptor,
     /// The type of the answer.
     pub output: MessageDescriptor,
+    /// The client may send several messages.
+    pub client_streams: bool,
+    /// The server may.
+    pub server_streams: bool,
 }
 
 impl MethodName {
@@ -58,11 +62,11 @@ impl MethodName {
     /// Finds the method in `pool`.
     ///
     /// # Errors
-    /// It is not there (with the names nearest to it), or it streams.
+    /// It is not there (with the names nearest to it).
     pub fn find(&self, pool: &DescriptorPool) -> Result<Method, String> {
         let Some(service) = pool.get_service_by_name(&self.service) else {
             let names: Vec<_> = pool.services().map(|service| service.full_name().to_owned()).collect();
-            return Err(self.no_service(&names));
+            return Err(no_service(&self.service, &names));
         };
         let methods: Vec<_> = service.methods().collect();
         let Some(method) = methods.iter().find(|method| method.name() == self.method) else {
@@ -74,21 +78,18 @@ impl MethodName {
                 offer(&self.method, &names)
             ));
         };
-        let streams = match (method.is_client_streaming(), method.is_server_streaming()) {
-            (false, false) => {
-                return Ok(Method { input: method.input(), output: method.output() });
-            }
-            (true, false) => "its client",
-            (false, true) => "its server",
-            (true, true) => "both sides",
-        };
-        Err(format!("{} streams from {streams}; grpc-load calls unary methods only", method.full_name()))
+        Ok(Method {
+            input: method.input(),
+            output: method.output(),
+            client_streams: method.is_client_streaming(),
+            server_streams: method.is_server_streaming(),
+        })
     }
+}
 
-    /// That there is no such service among those of these names.
-    pub fn no_service(&self, names: &[String]) -> String {
-        format!("there is no service {:?}; {}", self.service, offer(&self.service, names))
-    }
+/// That there is no `service` among those of these names.
+pub fn no_service(service: &str, names: &[String]) -> String {
+    format!("there is no service {service:?}; {}", offer(service, names))
 }
 
 impl std::fmt::Display for MethodName {
@@ -98,7 +99,7 @@ impl std::fmt::Display for MethodName {
 }
 
 /// The names most like `wanted`.
-fn offer(wanted: &str, names: &[String]) -> String {
+pub fn offer(wanted: &str, names: &[String]) -> String {
     let likeness = |name: &String| strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase());
     let mut names: Vec<_> = names.iter().collect();
     names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
@@ -126,6 +127,18 @@ pub fn compile(file: &Path, imports: &[PathBuf]) -> Result<DescriptorPool, Usage
         Ok(compiler.descriptor_pool())
     };
     compiled().map_err(|error| wrong(&flag, explain(&error)))
+}
+
+/// Reads a `FileDescriptorSet`, in which imports are.
+///
+/// # Errors
+/// The file is none.
+pub fn read_set(file: &Path) -> Result<DescriptorPool, UsageError> {
+    let bytes = read("--descriptor-set", file)?;
+    DescriptorPool::decode(bytes.as_slice()).map_err(|error| {
+        let flag = format!("--descriptor-set {}", file.display());
+        wrong(&flag, format!("{error}; expected what protoc -o FILE --include_imports writes"))
+    })
 }
 
 /// One line, with the place where there is one.
@@ -201,8 +214,13 @@ mod tests {
         assert!(missing.contains("types.proto") && missing.contains("-I DIR"), "{missing}");
         let pool = compile(&stream, &[dir.path().into(), dir.path().join("shared")]).unwrap();
         assert!(MethodName::parse("t.S/U").unwrap().find(&pool).is_ok());
-        let streams = MethodName::parse("t.S.V").unwrap().find(&pool).unwrap_err();
-        assert!(streams.contains("t.S.V streams from its server"), "{streams}");
+        let streams = MethodName::parse("t.S.V").unwrap().find(&pool).unwrap();
+        assert_eq!((streams.client_streams, streams.server_streams), (false, true));
+        let set = dir.path().join("set");
+        std::fs::write(&set, pool.encode_to_vec()).unwrap();
+        assert!(MethodName::parse("t.S/V").unwrap().find(&read_set(&set).unwrap()).is_ok());
+        let none = read_set(&stream).err().unwrap().to_string();
+        assert!(none.contains("--include_imports"), "{none}");
         let broken = write("b.proto", "syntax = \"proto3\";\nmessage M { strin id = 1; }\n");
         let error = compile(&broken, &[]).err().unwrap().to_string();
         assert!(error.contains("b.proto:2:") && error.contains("strin") && !error.contains('\n'), "{error}");

@@ -22,6 +22,25 @@ pub fn encode(descriptor: &MessageDescriptor, json: &[u8], out: &mut Vec<u8>) ->
     message.encode(out).map_err(|error| error.to_string())
 }
 
+/// The bytes of the messages that `json` describes, a list of them or one alone.
+///
+/// # Errors
+/// Where it does not fit, and what was expected.
+pub fn encode_all(descriptor: &MessageDescriptor, json: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    if json.trim_ascii_start().first() != Some(&b'[') {
+        let mut message = Vec::new();
+        encode(descriptor, json, &mut message)?;
+        return Ok(vec![message]);
+    }
+    let items: Vec<serde_json::Value> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let encoded = |(at, item): (usize, serde_json::Value)| {
+        let mut message = Vec::new();
+        let encoded = encode(descriptor, item.to_string().as_bytes(), &mut message);
+        encoded.map(|()| message).map_err(|why| format!("[{at}]: {why}"))
+    };
+    items.into_iter().enumerate().map(encoded).collect()
+}
+
 /// The answer as JSON, for one who looks for text in it.
 ///
 /// # Errors
@@ -78,6 +97,15 @@ mod tests {
         assert_eq!(encoded("{}").unwrap(), b"");
         assert_eq!(show(&request(), b"\x0a\x02a1\x28\xac\x02").unwrap(), r#"{"agentId":"a1","port":300}"#);
         assert!(show(&request(), b"\x0a\x05").is_err());
+    }
+
+    #[test]
+    fn a_list_becomes_several_messages() {
+        let all = |json: &str| encode_all(&request(), json.as_bytes());
+        assert_eq!(all(r#" [{"agent_id": "a"}, {}]"#).unwrap(), [&b"\x0a\x01a"[..], b""]);
+        assert_eq!(all(r#"{"agent_id": "a"}"#).unwrap(), [b"\x0a\x01a"]);
+        assert!(all("[]").unwrap().is_empty());
+        assert!(all(r#"[{}, {"port": "x"}]"#).unwrap_err().starts_with("[1]: port: "));
     }
 
     #[test]

@@ -2,6 +2,15 @@
 
 use std::process::ExitCode;
 
+use grpc_load::{ABOUT, DESCRIBE, Grpc, LIST, catalogue};
+use load_core::{Tool, main_with};
+
 fn main() -> ExitCode {
-    load_core::main::<grpc_load::Grpc>(grpc_load::ABOUT)
+    let words = [
+        Tool::other(LIST, catalogue::list),
+        Tool::other(DESCRIBE, catalogue::describe),
+        Tool::check::<Grpc>("grpc-load check", ABOUT),
+        Tool::once::<Grpc>("grpc-load once", ABOUT),
+    ];
+    main_with::<Grpc>(ABOUT, &words)
 }

@@ -49,6 +49,11 @@ impl Metadata {
         headers
     }
 
+    /// Whether the user gave something under this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name)
+    }
+
     /// For the record, without secrets.
     pub fn describe(&self) -> Vec<String> {
         let shown = |(name, value): &(HeaderName, String)| {
@@ -70,15 +75,7 @@ fn pair(line: &str) -> Result<(HeaderName, String), UsageError> {
     let (name, value) =
         line.split_once(':').ok_or_else(|| wrong(flag, "no colon; expected 'name: value'"))?;
     let (lower, value) = (name.trim().to_ascii_lowercase(), value.trim());
-    let name = HeaderName::from_bytes(lower.as_bytes()).map_err(|_| {
-        wrong(flag, format!("{lower:?} is no name; expected letters, digits, '-', '_' and '.'"))
-    })?;
-    let is_ours = [CONTENT_TYPE, TE].contains(&name)
-        || ["host", "connection", "content-length", "transfer-encoding"].contains(&lower.as_str())
-        || lower.starts_with("grpc-") && lower != TIMEOUT;
-    if is_ours {
-        return Err(wrong(flag, format!("{lower} is gRPC's own; leave it out")));
-    }
+    let name = self::name(&lower).map_err(|why| wrong(flag, why))?;
     if !lower.ends_with("-bin") {
         return Ok((name, checked(&lower, value)?));
     }
@@ -86,6 +83,20 @@ fn pair(line: &str) -> Result<(HeaderName, String), UsageError> {
     let bytes =
         bytes.map_err(|_| wrong(flag, format!("the value of {lower} is not base64, which -bin asks for")))?;
     Ok((name, BASE64_STANDARD_NO_PAD.encode(bytes)))
+}
+
+/// `name`, where it is one that a user may set.
+///
+/// # Errors
+/// Why it is not.
+pub fn name(name: &str) -> Result<HeaderName, String> {
+    let lower = name.to_ascii_lowercase();
+    let parsed = HeaderName::from_bytes(lower.as_bytes())
+        .map_err(|_| format!("{lower:?} is no name; expected letters, digits, '-', '_' and '.'"))?;
+    let is_ours = [CONTENT_TYPE, TE].contains(&parsed)
+        || ["host", "connection", "content-length", "transfer-encoding"].contains(&lower.as_str())
+        || lower.starts_with("grpc-") && lower != TIMEOUT;
+    if is_ours { Err(format!("{lower} is gRPC's own; leave it out")) } else { Ok(parsed) }
 }
 
 fn checked(name: &str, value: &str) -> Result<String, UsageError> {

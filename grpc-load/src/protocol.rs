@@ -1,52 +1,74 @@
-//! What does the engine get? The protocol of the trait: flags in, one compiled call, faults told apart.
+//! What does the engine get? The protocol of the trait: flags in, compiled calls, faults told apart.
 
+use std::collections::BTreeSet;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use load_core::compile::plan;
 use load_core::error::{PrepareError, UsageError};
+use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_core::record::Unobserved;
 use load_net::args::{read, wrong};
-use load_net::connection::Tls;
-use load_net::http2::Link;
-use load_net::http2::greet::{greet, in_time};
+use load_net::http2::greet::in_time;
 use load_net::reach;
 use load_net::redact::Collector;
-use load_net::url::{Schemes, Url};
 use load_report::fault::FaultKind;
+use load_report::model::{ExtraPlan, RatePlan};
+use load_suite::suite::Suite;
 use load_suite::template::Template;
 use prost_reflect::DescriptorPool;
 use serde::{Deserialize, Serialize};
 
 use crate::args::GrpcArgs;
-use crate::call::{self, Call, Expect};
-use crate::descriptor::{self, MethodName};
-use crate::metadata::Metadata;
-use crate::reflection::{self, Origin};
+use crate::call::{Asked, Call, Expect};
+use crate::descriptor::MethodName;
+use crate::from_suite::FromSuite;
+use crate::link::Link;
+use crate::rules::{self, Rules};
+use crate::server::Server;
 use crate::session::Session;
 use crate::status::Codes;
 
 /// Largest message of an answer unless `--max-message` says otherwise.
 const MAX_MESSAGE: u64 = 64 << 20;
 
-/// Unary gRPC.
+/// Series of all runs, in the order of their indices.
+pub(crate) const SERIES: [(&str, &str); 4] = [
+    ("stream_wait", "until a connection has a stream free, for calls that had to wait"),
+    ("first_message", "from the beginning of a call to the first message of its stream"),
+    ("message_gap", "from one message of a stream to the next"),
+    (
+        "message_latency",
+        "where both sides stream: from sending a message to the one that answers it, first to first",
+    ),
+];
+pub(crate) const STREAM_WAIT: usize = 0;
+pub(crate) const FIRST_MESSAGE: usize = 1;
+pub(crate) const MESSAGE_GAP: usize = 2;
+pub(crate) const MESSAGE_LATENCY: usize = 3;
+
+/// gRPC.
 pub struct Grpc {
-    url: Url,
-    method: MethodName,
-    /// The request as JSON.
-    json: Template,
-    metadata: Metadata,
-    authority: String,
-    expect: Expect,
-    tls: Option<Tls>,
-    /// Whether certificates are verified, for the record.
-    verified: Option<&'static str>,
-    /// From `--proto`.
-    pool: Option<DescriptorPool>,
+    pub(crate) server: Server,
+    /// What is called; steps are indices.
+    pub(crate) asked: Vec<Asked>,
+    streams: Option<NonZeroU32>,
     /// One for all workers of a process.
-    call: OnceLock<Result<Arc<Call>, String>>,
-    script: Script<()>,
+    calls: OnceLock<Result<Arc<[Call]>, String>>,
+    pub(crate) script: Script<Step>,
+    /// What a suite adds.
+    pub(crate) suite: Option<FromSuite>,
+}
+
+/// One call of a script.
+#[derive(Clone)]
+pub struct Step {
+    /// Its index.
+    pub(crate) call: usize,
+    /// What a suite asks besides.
+    pub(crate) rules: Option<Box<Rules>>,
 }
 
 /// Where the target is, and what it serves.
@@ -58,44 +80,74 @@ pub struct Target {
 }
 
 impl Grpc {
-    /// Compiles the call that `pool` describes.
-    fn compile(&self, pool: &DescriptorPool) -> Result<Call, String> {
-        let method = self.method.find(pool)?;
-        let headers = self.metadata.headers();
-        let head = call::head(self.url.secure, &self.authority, &self.method.path(), headers)?;
-        Call::new(head, method, &self.json, self.expect.clone()).map_err(|error| format!("--json: {error}"))
+    /// Compiles the calls that `pool` describes.
+    fn compile(&self, pool: &DescriptorPool) -> Result<Arc<[Call]>, String> {
+        let compiled = |asked: &Asked| {
+            let head = self.server.head(&asked.method.path())?;
+            let method = asked.method.find(pool).map_err(|why| match &asked.called {
+                Some(place) => format!("{place}: {why}"),
+                None => why,
+            })?;
+            Call::new(head, method, asked).map_err(|why| format!("{}: {why}", asked.place))
+        };
+        self.asked.iter().map(compiled).collect()
     }
 
-    /// The call, compiled once a process.
-    fn call(&self, target: &Target) -> Result<Arc<Call>, String> {
+    /// The calls, compiled once a process.
+    fn calls(&self, target: &Target) -> Result<Arc<[Call]>, String> {
         let compile = || {
             let bytes = BASE64_STANDARD.decode(&target.descriptors).map_err(|error| error.to_string())?;
             let pool = DescriptorPool::decode(bytes.as_slice()).map_err(|error| error.to_string())?;
-            self.compile(&pool).map(Arc::new)
+            self.compile(&pool)
         };
-        self.call.get_or_init(compile).clone()
+        self.calls.get_or_init(compile).clone()
     }
 
-    /// Finds the target, makes sure that it speaks HTTP/2, and learns what the method's types are.
+    /// Finds the target, makes sure that it speaks HTTP/2, and learns what the methods' types are.
     async fn discover(&self, control: &mut Control) -> Result<Target, String> {
-        let reach =
-            reach::Target::find(&self.url, self.tls.clone()).await.map_err(|error| error.to_string())?;
-        let (observer, mut note) = (Unobserved, String::new());
-        let mut probe = Probe::unobserved(&observer, &mut note);
-        let opened = reach.connect(LinkId::FIRST, self.tls.as_ref(), &mut probe).await;
-        let connection = opened.map_err(|_| note)?;
-        let link = greet(&self.url.authority, connection).await?;
-        let pool = if let Some(pool) = &self.pool {
-            pool.clone()
-        } else {
-            let headers = self.metadata.headers();
-            let origin = Origin { secure: self.url.secure, authority: &self.authority, headers };
-            reflection::ask(&link, &origin, &self.method, control).await?
-        };
-        let call = Arc::new(self.compile(&pool)?);
+        let (reach, link) = self.server.greet().await?;
+        let services: BTreeSet<_> = self.asked.iter().map(|asked| asked.method.service.clone()).collect();
+        let services: Vec<_> = services.into_iter().collect();
+        let pool = self.server.pool(&link, &services, control).await?;
+        let calls = self.compile(&pool)?;
         // The first to say so: nothing has been sent yet.
-        let _ = self.call.set(Ok(call));
+        let _ = self.calls.set(Ok(calls));
         Ok(Target { reach, descriptors: BASE64_STANDARD.encode(pool.encode_to_vec()) })
+    }
+
+    /// Ready to be prepared: what is wrong with the calls and needs no server to be known is told here.
+    pub(crate) fn settled(self) -> Result<Self, UsageError> {
+        if let Some(pool) = &self.server.pool {
+            self.compile(pool).map_err(UsageError::new)?;
+        }
+        Ok(self)
+    }
+
+    /// Everything but what is called.
+    pub(crate) fn of(server: Server, streams: Option<NonZeroU32>) -> Self {
+        let script = Script::call(Step { call: 0, rules: None });
+        Self { server, asked: Vec::new(), streams, calls: OnceLock::new(), script, suite: None }
+    }
+}
+
+/// What is called, but for `method` and `json`, as `args` say it.
+pub(crate) fn asked(args: &GrpcArgs, method: MethodName, json: Template) -> Asked {
+    Asked {
+        place: if args.json_file.is_some() { "--json-file" } else { "--json" }.into(),
+        called: None,
+        method,
+        json,
+        metadata: Vec::new(),
+        expect: Expect {
+            codes: Codes::new(args.expect_code.clone()),
+            text: args.expect_text.clone().filter(|text| !text.is_empty()),
+            max_message: args.max_message.unwrap_or(MAX_MESSAGE),
+        },
+        looks: false,
+        gzip: args.gzip,
+        messages: args.messages,
+        in_flight: args.in_flight.map_or(u64::MAX, NonZeroU64::get),
+        deadline: args.deadline,
     }
 }
 
@@ -103,20 +155,12 @@ impl Protocol for Grpc {
     const NAME: &'static str = "grpc";
     type Args = GrpcArgs;
     type Target = Target;
-    type Step = ();
+    type Step = Step;
     type Link = Link;
     type Session = Session;
 
     fn new(args: GrpcArgs) -> Result<Self, UsageError> {
-        let text = args
-            .url
-            .as_deref()
-            .ok_or_else(|| UsageError::new("no target: give --url http://HOST:PORT, or set GRPC_URL"))?;
-        let url = Url::parse(text, Schemes::HTTP).map_err(|error| wrong("--url", error))?;
-        if url.target != "/" || url.userinfo.is_some() {
-            let why = "expected http://HOST:PORT alone: --method says what is called, --metadata and --token who calls";
-            return Err(wrong("--url", why));
-        }
+        let server = Server::new(&args.server)?;
         let method = args
             .method
             .as_deref()
@@ -124,74 +168,86 @@ impl Protocol for Grpc {
         let method = MethodName::parse(method).map_err(|error| wrong("--method", error))?;
         let (flag, json) = json(&args)?;
         let json = Template::parse(&json).map_err(|error| wrong(flag, error))?;
-        let pool = match &args.proto {
-            Some(file) => Some(descriptor::compile(file, &args.import_paths)?),
-            None => None,
-        };
-        let expect = Expect {
-            codes: Codes::new(args.expect_code.clone()),
-            text: args.expect_text.clone().filter(|text| !text.is_empty()),
-            max_message: args.max_message.unwrap_or(MAX_MESSAGE),
-        };
-        let authority = args.authority.clone().unwrap_or_else(|| url.authority.clone());
-        call::head(url.secure, &authority, "/", http::HeaderMap::new())
-            .map_err(|error| wrong("--authority", error))?;
-        let grpc = Self {
-            metadata: Metadata::new(&args.metadata, args.token.bearer()?.as_deref())?,
-            tls: args.tls.tls(&url, &[b"h2"])?,
-            verified: args.tls.describe(&url),
-            script: Script::call(()),
-            call: OnceLock::new(),
-            url,
-            method,
-            json,
-            authority,
-            expect,
-            pool,
-        };
-        if let Some(pool) = &grpc.pool {
-            // What is wrong with it needs no server to be known.
-            grpc.compile(pool).map_err(UsageError::new)?;
+        if args.deadline.is_some() && server.metadata.has("grpc-timeout") {
+            return Err(UsageError::new(
+                "--deadline and --metadata grpc-timeout say the same; leave one out",
+            ));
         }
-        Ok(grpc)
+        let mut grpc = Self::of(server, args.streams);
+        grpc.asked.push(asked(&args, method, json));
+        grpc.settled()
+    }
+
+    fn with_suite(args: GrpcArgs, suite: Suite) -> Result<Self, UsageError> {
+        crate::from_suite::grpc(args, suite)
     }
 
     fn label(&self) -> String {
-        format!("{}://{}/{}", self.url.scheme, self.url.authority, self.method)
+        match self.asked.as_slice() {
+            [only] if self.suite.is_none() => format!("{}/{}", self.server.label(), only.method),
+            _ => self.server.label(),
+        }
     }
 
     fn describe(&self) -> serde_json::Value {
+        let first = self.asked.first().filter(|_| self.suite.is_none());
         serde_json::json!({
-            "url": format!("{}://{}", self.url.scheme, self.url.authority),
-            "method": self.method.to_string(),
-            "json_bytes": self.json.source().len(),
-            "metadata": self.metadata.describe(),
-            "authority": self.authority,
-            "types_from": if self.pool.is_some() { "--proto" } else { "reflection" },
-            "expect_code": self.expect.codes.to_string(),
-            "expect_text": self.expect.text,
-            "max_message": self.expect.max_message,
-            "tls": self.verified,
+            "url": self.server.label(),
+            "method": first.map(|asked| asked.method.to_string()),
+            "json_bytes": first.map(|asked| asked.json.source().len()),
+            "metadata": self.server.metadata.describe(),
+            "authority": self.server.authority,
+            "types_from": self.server.types_from(),
+            "messages": first.and_then(|asked| asked.messages),
+            "in_flight": first.map(|asked| asked.in_flight).filter(|&n| n < u64::MAX),
+            "deadline_ms": first.and_then(|asked| asked.deadline).map(|deadline| deadline.as_secs_f64() * 1e3),
+            "gzip": first.map(|asked| asked.gzip),
+            "expect_code": first.map(|asked| asked.expect.codes.to_string()),
+            "expect_text": first.and_then(|asked| asked.expect.text.clone()),
+            "max_message": first.map(|asked| asked.expect.max_message),
+            "suite": self.suite.as_ref().map(|suite| serde_json::json!({
+                "name": suite.name, "environment": suite.environment, "profile": suite.profile,
+            })),
+            "tls": self.server.verified,
         })
     }
 
     fn secrets(&self) -> Vec<String> {
         let mut all = Collector::default();
-        self.metadata.collect(&mut all);
-        all.add_body(self.json.source().as_bytes());
-        all.into_values()
+        self.server.metadata.collect(&mut all);
+        for asked in &self.asked {
+            all.add_body(asked.json.source().as_bytes());
+        }
+        let mut all = all.into_values();
+        all.extend(self.suite.iter().flat_map(|suite| suite.secrets.iter().cloned()));
+        all
     }
 
     fn ops(&self) -> Vec<String> {
-        vec![self.method.to_string()]
+        match &self.suite {
+            Some(suite) => suite.ops.clone(),
+            None => self.asked.iter().map(|asked| asked.method.to_string()).collect(),
+        }
     }
 
-    fn script(&self) -> &Script<()> {
+    fn extras(&self) -> Vec<ExtraPlan> {
+        self.suite.as_ref().map_or_else(|| SERIES.map(plan).into(), |suite| suite.extras.clone())
+    }
+
+    fn counters(&self) -> Vec<ExtraPlan> {
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.counters.clone())
+    }
+
+    fn rates(&self) -> Vec<RatePlan> {
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.rates.clone())
+    }
+
+    fn script(&self) -> &Script<Step> {
         &self.script
     }
 
     fn sharing(&self) -> Sharing {
-        Sharing::Shared { lanes: None }
+        Sharing::Shared { lanes: self.streams }
     }
 
     fn cancels(&self) -> bool {
@@ -199,40 +255,52 @@ impl Protocol for Grpc {
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
-        in_time(&self.url.authority, self.discover(control)).await.map_err(PrepareError::new)
+        in_time(&self.server.url.authority, self.discover(control)).await.map_err(PrepareError::new)
     }
 
     async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
-        if let Err(why) = self.call(target) {
+        if let Err(why) = self.calls(target) {
             probe.note(why);
             return Err(Fault::fatal(FaultKind::Local));
         }
-        let connection = target.reach.connect(link, self.tls.as_ref(), probe).await?;
+        let connection = target.reach.connect(link, self.server.tls.as_ref(), probe).await?;
         Link::begin(connection, probe).await
     }
 
     fn share(&self, link: &Link) -> Option<Link> {
-        link.is_open().then(|| link.clone())
+        link.http2.is_open().then(|| link.clone())
     }
 
     async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {
-        let call = self.call.get().and_then(|call| call.as_ref().ok());
-        call.map(|call| Session::new(link, Arc::clone(call))).ok_or_else(|| Fault::fatal(FaultKind::Local))
+        let calls = self.calls.get().and_then(|calls| calls.as_ref().ok());
+        calls.map(|calls| Session::new(link, Arc::clone(calls))).ok_or_else(|| Fault::fatal(FaultKind::Local))
     }
 
     #[inline]
     async fn call(
         &self,
         session: &mut Session,
-        _step: &(),
+        step: &Step,
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        session.exchange(&vu.scope, probe).await
+        if let Some(rules) = &step.rules {
+            return rules::call(session, (step.call, rules), vu, probe).await;
+        }
+        if probe.shows() {
+            return rules::call(session, (step.call, &Rules::default()), vu, probe).await;
+        }
+        session.exchange(step.call, &vu.scope, probe).await
     }
 
     async fn idle(&self, session: &mut Session, probe: &mut Probe<'_>) -> Fault {
         session.ended(probe).await
+    }
+
+    async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
+        let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.cleanup);
+        let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
+        last_steps::make(self, target, steps, control).await
     }
 }
 

@@ -16,7 +16,7 @@ use prost_reflect::DescriptorPool;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 use crate::call;
-use crate::descriptor::MethodName;
+use crate::descriptor::no_service;
 use crate::framing::{self, Frames};
 use crate::status::{self, Code};
 
@@ -95,27 +95,47 @@ enum Refusal {
     Other(String),
 }
 
-/// Asks the server for the descriptors of the service of `method`. Each stream is counted as a control call.
+/// Asks the server for the descriptors of `services`. Each stream is counted as a control call.
 ///
 /// # Errors
 /// The server has no reflection, no such service, or did not keep to the protocol: one line, and what to do.
 pub async fn ask(
     link: &Link,
     target: &Origin<'_>,
-    method: &MethodName,
+    services: &[String],
     control: &mut Control,
 ) -> Result<DescriptorPool, String> {
     for version in VERSIONS {
         control.calls += 1;
-        match ask_version(link, target, method, version, control).await {
+        match ask_version(link, target, services, version, control).await {
             Ok(pool) => return Ok(pool),
             Err(Refusal::Unknown) => {}
-            Err(Refusal::NotFound) => return Err(method.no_service(&[])),
+            Err(Refusal::NotFound) => {
+                return Err(no_service(services.first().map_or("", String::as_str), &[]));
+            }
             Err(Refusal::Other(why)) => return Err(why),
         }
     }
-    Err("the server has no reflection; say what it serves with --proto FILE".into())
+    Err(NONE.into())
 }
+
+/// Asks the server which services it has.
+///
+/// # Errors
+/// The server has no reflection, or did not keep to the protocol.
+pub async fn list(link: &Link, target: &Origin<'_>) -> Result<Vec<String>, String> {
+    for version in VERSIONS {
+        let listed = async { Stream::open(link, target, version).await?.services().await }.await;
+        match listed {
+            Ok(names) => return Ok(names),
+            Err(Refusal::Unknown | Refusal::NotFound) => {}
+            Err(Refusal::Other(why)) => return Err(why),
+        }
+    }
+    Err(NONE.into())
+}
+
+const NONE: &str = "the server has no reflection; say what it serves with --proto FILE";
 
 /// Where the questions go.
 pub struct Origin<'a> {
@@ -130,24 +150,29 @@ pub struct Origin<'a> {
 async fn ask_version(
     link: &Link,
     target: &Origin<'_>,
-    method: &MethodName,
+    services: &[String],
     version: &str,
     control: &mut Control,
 ) -> Result<DescriptorPool, Refusal> {
     let mut stream = Stream::open(link, target, version).await?;
-    let files = match stream.ask(Asked::FileContaining(method.service.clone())).await {
-        Ok(Told::Files(files)) => files,
-        Ok(Told::Failed(_)) => return Err(stream.services(method).await),
-        // Some say so in an answer, some by the end of the stream.
-        Err(Refusal::NotFound) => {
-            control.calls += 1;
-            return Err(Stream::open(link, target, version).await?.services(method).await);
-        }
-        Ok(Told::Services(_)) => return Err(unexpected()),
-        Err(refusal) => return Err(refusal),
-    };
     let (mut known, mut missing) = (BTreeMap::new(), BTreeSet::new());
-    take(files, &mut known, &mut missing)?;
+    for service in services {
+        let names = match stream.ask(Asked::FileContaining(service.clone())).await {
+            Ok(Told::Files(files)) => {
+                take(files, &mut known, &mut missing)?;
+                continue;
+            }
+            Ok(Told::Failed(_)) => stream.services().await?,
+            // Some say so in an answer, some by the end of the stream.
+            Err(Refusal::NotFound) => {
+                control.calls += 1;
+                Stream::open(link, target, version).await?.services().await?
+            }
+            Ok(Told::Services(_)) => return Err(unexpected()),
+            Err(refusal) => return Err(refusal),
+        };
+        return Err(Refusal::Other(no_service(service, &names)));
+    }
     while let Some(name) = missing.pop_first() {
         match stream.ask(Asked::FileByName(name.clone())).await? {
             Told::Files(files) => take(files, &mut known, &mut missing)?,
@@ -213,7 +238,6 @@ impl Stream {
         // A server without reflection may have answered before the question.
         let _ = self.questions.send_data(framed, false);
         let (body, frames) = self.answers.begin().await?;
-        frames.begin();
         loop {
             let Some(data) = body.data().await else {
                 let trailers = body.trailers().await.map_err(|error| broken(&error))?;
@@ -221,8 +245,9 @@ impl Stream {
             };
             let data = data.map_err(|error| broken(&error))?;
             let _ = body.flow_control().release_capacity(data.len());
-            frames.feed(&data).map_err(|error| Refusal::Other(format!("reflection: {error}")))?;
-            if let Ok(Some(message)) = frames.end() {
+            frames.feed(&data);
+            let message = frames.take().map_err(|error| Refusal::Other(format!("reflection: {error}")))?;
+            if let Some(message) = message {
                 let reply = Reply::decode(message);
                 let reply = reply.map_err(|error| Refusal::Other(format!("reflection: {error}")))?;
                 return reply.told.ok_or_else(unexpected);
@@ -230,19 +255,15 @@ impl Stream {
         }
     }
 
-    /// The last question, when there is no such service: which are there?
-    async fn services(mut self, method: &MethodName) -> Refusal {
-        let told = self.ask(Asked::Services(String::new())).await;
-        if let Err(refusal) = self.finish().await {
-            return refusal;
-        }
+    /// The last question: which services are there?
+    async fn services(mut self) -> Result<Vec<String>, Refusal> {
+        let told = self.ask(Asked::Services(String::new())).await?;
+        self.finish().await?;
         match told {
-            Ok(Told::Services(Services { services })) => {
-                let names: Vec<_> = services.into_iter().map(|service| service.name).collect();
-                Refusal::Other(method.no_service(&names))
+            Told::Services(Services { services }) => {
+                Ok(services.into_iter().map(|service| service.name).collect())
             }
-            Ok(_) => unexpected(),
-            Err(refusal) => refusal,
+            _ => Err(unexpected()),
         }
     }
 
@@ -270,7 +291,10 @@ impl Answers {
             if Code::of(&head.headers).is_some() {
                 return Err(ended(&head.headers));
             }
-            *self = Self::Coming(body, Frames::new(MOST_BYTES));
+            let mut frames = Frames::new(MOST_BYTES);
+            // Some servers compress whatever the client can do.
+            frames.begin(MOST_BYTES, true);
+            *self = Self::Coming(body, frames);
         }
         match self {
             Self::Coming(body, frames) => Ok((body, frames)),

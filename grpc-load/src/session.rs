@@ -2,179 +2,173 @@
 
 use std::sync::Arc;
 
-use h2::RecvStream;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Response, StatusCode};
 use load_core::protocol::{Fault, Outcome, Probe};
-use load_net::http2::Link;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
 
+use crate::answer;
 use crate::call::{Buffers, Call};
-use crate::framing::{Broken, Frames};
-use crate::json;
-use crate::status::{self, Code};
+use crate::framing::Frames;
+use crate::link::Link;
+use crate::status::Code;
+use crate::stream;
+
+/// A large answer must not keep its memory for the whole run.
+const KEEP: usize = 64 * 1024;
 
 /// One lane's handle to its connection, and its room for messages.
 pub struct Session {
     link: Link,
-    call: Arc<Call>,
-    frames: Frames,
+    calls: Arc<[Call]>,
+    room: Room,
+}
+
+/// What is kept from call to call.
+pub(crate) struct Room {
+    pub(crate) frames: Frames,
     buffers: Buffers,
+    /// The answer as JSON, for those calls that look into it: a message, or a list of those of a stream.
+    pub(crate) kept: Vec<u8>,
+    /// The status of the last call that was as expected.
+    pub(crate) code: Code,
+}
+
+/// What went over the wire so far.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    /// Messages of the answer.
+    pub(crate) messages: u32,
 }
 
 impl Session {
-    pub(crate) fn new(link: Link, call: Arc<Call>) -> Self {
-        let frames = Frames::new(call.expect.max_message);
-        Self { link, call, frames, buffers: Buffers::default() }
+    pub(crate) fn new(link: Link, calls: Arc<[Call]>) -> Self {
+        let room =
+            Room { frames: Frames::new(0), buffers: Buffers::default(), kept: Vec::new(), code: Code::OK };
+        Self { link, calls, room }
     }
 
-    /// Makes one call. Dropping the future resets its stream and nothing else.
+    /// Makes call number `index`. Dropping the future resets its stream and nothing else.
     #[inline]
-    pub(crate) async fn exchange(&mut self, scope: &Scope, probe: &mut Probe<'_>) -> Result<Outcome, Fault> {
-        let Self { link, call, frames, buffers } = self;
-        let message = call.message(scope, buffers).map_err(|why| {
-            probe.note(why);
-            Fault::answered(FaultKind::Local, 0)
-        })?;
-        let sent = message.len() as u32;
-        let mut received = 0;
-        frames.begin();
-        let result = async {
-            // A fresh handle has no stream that waits to be opened, so it is ready.
-            let mut sender = link.sender();
-            let (answer, mut body) =
-                sender.send_request(call.head.clone(), false).map_err(|error| broken(&error, link, probe))?;
-            // What the windows do not allow yet, h2 keeps until they do.
-            body.send_data(message, true).map_err(|error| broken(&error, link, probe))?;
-            let answer = answer.await.map_err(|error| broken(&error, link, probe))?;
-            let (code, headers) = read(answer, link, frames, &mut received, probe).await?;
-            judge(call, code, &headers, frames, probe)
+    pub(crate) async fn exchange(
+        &mut self,
+        index: usize,
+        scope: &Scope,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        let Self { link, calls, room } = self;
+        let call = &calls[index];
+        let mut traffic = Traffic::default();
+        if call.looks() || probe.shows() {
+            room.kept.clear();
+            room.kept.shrink_to(KEEP);
         }
-        .await;
+        let begin = call.deadline.map(|deadline| (probe.now(), deadline));
+        let mut result = if call.streams() {
+            let head = call.head(scope, &mut room.buffers);
+            match head.and_then(|head| Ok((head, call.round(scope, &mut room.buffers)?))) {
+                Ok((head, round)) => {
+                    let _place = link.place(probe).await;
+                    stream::exchange(call, (head, &round), &link.http2, room, &mut traffic, probe).await
+                }
+                Err(why) => Err(unmade(why, probe)),
+            }
+        } else {
+            unary(call, link, room, &mut traffic, scope, probe).await
+        };
+        if let (Ok(()), Some((begin, deadline))) = (&result, begin) {
+            let took = probe.now().since(begin);
+            if let Some(late) = took.checked_sub(deadline).filter(|&late| late > 0) {
+                result = Err(answer::late(late, probe));
+            }
+        }
+        let Traffic { sent, received, messages } = traffic;
+        let sent = u32::try_from(sent).unwrap_or(u32::MAX);
         match result {
             Ok(()) => {
-                Ok(Outcome { sent, received, messages: 1, ends_session: !link.is_open(), pending: false })
+                let ends_session = !link.http2.is_open();
+                Ok(Outcome { sent, received, messages, ends_session, pending: false })
             }
             Err(fault) => Err(fault.after(sent, received)),
         }
     }
 
+    /// The answer to the last call as JSON, where its call looks into it.
+    pub(crate) fn kept(&self) -> &[u8] {
+        &self.room.kept
+    }
+
+    /// The status of the last call that ended well.
+    pub(crate) fn code(&self) -> Code {
+        self.room.code
+    }
+
+    /// What call number `index` sends in the iteration that `scope` says, for people.
+    pub(crate) fn asked(&self, index: usize, scope: &Scope) -> Vec<u8> {
+        self.calls[index].json(scope)
+    }
+
     /// Waits for the end of the connection.
     pub(crate) async fn ended(&self, probe: &mut Probe<'_>) -> Fault {
-        let (fault, note) = self.link.ended().await;
+        let (fault, note) = self.link.http2.ended().await;
         probe.note(note);
         fault
     }
 }
 
-/// Reads an answer: its message into `frames`, its status from wherever it is.
-async fn read(
-    answer: Response<RecvStream>,
-    link: &Link,
-    frames: &mut Frames,
-    received: &mut u64,
-    probe: &mut Probe<'_>,
-) -> Result<(Code, HeaderMap), Fault> {
-    let (head, mut body) = answer.into_parts();
-    check(head.status, &head.headers, probe)?;
-    while let Some(data) = body.data().await {
-        let data = data.map_err(|error| broken(&error, link, probe))?;
-        *received += data.len() as u64;
-        // Fails only when the stream is gone, and then nobody needs the window.
-        let _ = body.flow_control().release_capacity(data.len());
-        frames.feed(&data).map_err(|error| misframed(error, probe))?;
-    }
-    let trailers = body.trailers().await.map_err(|error| broken(&error, link, probe))?;
-    // Without a message and trailers the status is in the head.
-    let headers = trailers.unwrap_or(head.headers);
-    let Some(code) = Code::of(&headers) else {
-        probe.note("the answer ended without grpc-status");
-        return Err(Fault::answered(FaultKind::Malformed, 0));
-    };
-    Ok((code, headers))
-}
-
-/// Is this an answer of gRPC at all?
-fn check(status: StatusCode, headers: &HeaderMap, probe: &mut Probe<'_>) -> Result<(), Fault> {
-    let content = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    if status == StatusCode::OK && content.starts_with(b"application/grpc") {
-        return Ok(());
-    }
-    let content = String::from_utf8_lossy(content);
-    probe.note(format_args!(
-        "HTTP {status} with content-type {content:?}; expected 200 with application/grpc"
-    ));
-    Err(match status {
-        StatusCode::OK => Fault::answered(FaultKind::Malformed, 0),
-        StatusCode::TOO_MANY_REQUESTS => Fault::answered(FaultKind::RateLimited, status.as_u16().into()),
-        _ => Fault::answered(FaultKind::Rejected, status.as_u16().into()),
-    })
-}
-
-/// Was the answer what it had to be?
 #[inline]
-fn judge(
+async fn unary(
     call: &Call,
-    code: Code,
-    headers: &HeaderMap,
-    frames: &Frames,
+    link: &Link,
+    room: &mut Room,
+    traffic: &mut Traffic,
+    scope: &Scope,
     probe: &mut Probe<'_>,
 ) -> Result<(), Fault> {
-    let expect = &call.expect;
-    if !expect.codes.contains(code) {
-        return Err(refused(call, code, headers, probe));
+    let Room { frames, buffers, kept, code: seen } = room;
+    let message = call.message(scope, buffers).map_err(|why| unmade(why, probe))?;
+    let head = call.head(scope, buffers).map_err(|why| unmade(why, probe))?;
+    traffic.sent = message.len() as u64;
+    let _place = link.place(probe).await;
+    let link = &link.http2;
+    let broken = |error: h2::Error, probe: &mut Probe<'_>| answer::broken(&error, link, probe);
+    // A fresh handle has no stream that waits to be opened, so it is ready.
+    let mut sender = link.sender();
+    let (answered, mut stream) = sender.send_request(head, false).map_err(|error| broken(error, probe))?;
+    // What the windows do not allow yet, h2 keeps until they do.
+    stream.send_data(message, true).map_err(|error| broken(error, probe))?;
+    let (head, mut body) = answered.await.map_err(|error| broken(error, probe))?.into_parts();
+    answer::check(head.status, &head.headers, probe)?;
+    frames.begin(call.expect.max_message, answer::is_compressed(call, &head.headers));
+    while let Some(data) = body.data().await {
+        let data = data.map_err(|error| broken(error, probe))?;
+        traffic.received += data.len() as u64;
+        // Fails only when the stream is gone, and then nobody needs the window.
+        let _ = body.flow_control().release_capacity(data.len());
+        frames.feed(&data);
+        frames.is_single().map_err(|error| answer::misframed(error, probe))?;
     }
+    let (code, headers) = answer::end(body, head.headers, link, probe).await?;
+    answer::judge(call, code, &headers, probe)?;
+    *seen = code;
     if code != Code::OK {
         return Ok(());
     }
-    let message = match frames.end() {
-        Ok(Some(message)) => message,
-        Ok(None) => return Err(malformed("status OK without a message", probe)),
-        Err(error) => return Err(misframed(error, probe)),
-    };
-    if let Err(why) = call.shape.check(message) {
-        return Err(malformed(format_args!("the answer is no {}: {why}", call.output.full_name()), probe));
+    let message = frames.only().map_err(|error| answer::misframed(error, probe))?;
+    let message = message.ok_or_else(|| answer::malformed("status OK without a message", probe))?;
+    call.shape.check(message).map_err(|why| answer::misfit(call, why, probe))?;
+    traffic.messages = 1;
+    if call.looks() || probe.shows() {
+        answer::keep(call, message, kept);
+        answer::find(call, kept, probe)?;
     }
-    match &expect.text {
-        Some(text) if !json::show(&call.output, message).is_ok_and(|json| json.contains(text)) => {
-            probe.note(format_args!("the answer lacks {text:?}"));
-            Err(Fault::answered(FaultKind::Wrong, 0))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
+/// A request that could not be made of what was inserted.
 #[cold]
-fn refused(call: &Call, code: Code, headers: &HeaderMap, probe: &mut Probe<'_>) -> Fault {
-    if code == Code::OK {
-        probe.note(format_args!("status OK; expected {}", call.expect.codes));
-        return Fault::answered(FaultKind::Wrong, 0);
-    }
-    probe.note(format_args!("{code}: {}", status::message(headers)));
-    Fault::answered(code.kind(), code.0)
-}
-
-#[cold]
-fn malformed(why: impl std::fmt::Display, probe: &mut Probe<'_>) -> Fault {
+fn unmade(why: String, probe: &mut Probe<'_>) -> Fault {
     probe.note(why);
-    Fault::answered(FaultKind::Malformed, 0)
-}
-
-#[cold]
-fn misframed(error: Broken, probe: &mut Probe<'_>) -> Fault {
-    probe.note(error);
-    let kind = match error {
-        Broken::TooLarge { .. } => FaultKind::TooLarge,
-        Broken::Short { .. } => FaultKind::ShortBody,
-        Broken::Flag(_) | Broken::Second => FaultKind::Malformed,
-    };
-    Fault::answered(kind, 0)
-}
-
-#[cold]
-fn broken(error: &h2::Error, link: &Link, probe: &mut Probe<'_>) -> Fault {
-    let (fault, note) = link.explain(error);
-    probe.note(note);
-    fault
+    Fault::answered(FaultKind::Local, 0)
 }

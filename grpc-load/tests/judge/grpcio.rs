@@ -10,18 +10,23 @@ use tempfile::NamedTempFile;
 
 use crate::support::{args, proto, run, tool};
 
-struct Grpcio {
+pub(crate) struct Grpcio {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    port: u16,
+    pub(crate) port: u16,
     /// Which the server has read.
     _descriptors: NamedTempFile,
 }
 
 impl Grpcio {
     /// None, and a line that says why, where grpcio is not installed.
-    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     fn start(options: &[&str]) -> Option<Self> {
+        Self::with("grpcio_server.py", DESCRIPTORS, options)
+    }
+
+    /// Runs `script` with these descriptors.
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+    pub(crate) fn with(script: &str, types: &[u8], options: &[&str]) -> Option<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python: PathBuf = here.join("../target/python-grpc/bin/python");
         if !python.exists() {
@@ -29,9 +34,9 @@ impl Grpcio {
             return None;
         }
         let descriptors = NamedTempFile::new().unwrap();
-        std::fs::write(descriptors.path(), DESCRIPTORS).unwrap();
+        std::fs::write(descriptors.path(), types).unwrap();
         let mut child = Command::new(python)
-            .arg(here.join("tests/judge/grpcio_server.py"))
+            .arg(here.join("tests/judge").join(script))
             .arg(descriptors.path())
             .args(options)
             .stdin(Stdio::piped())
@@ -45,12 +50,12 @@ impl Grpcio {
         Some(Self { child, stdout, port, _descriptors: descriptors })
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Ends the server: what it counted.
-    fn counts(mut self) -> serde_json::Value {
+    pub(crate) fn counts(mut self) -> serde_json::Value {
         drop(self.child.stdin.take());
         let mut text = String::new();
         self.stdout.read_to_string(&mut text).unwrap();

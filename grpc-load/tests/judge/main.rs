@@ -3,10 +3,13 @@
 
 mod answers;
 mod connections;
+mod faults;
 mod grpcio;
 mod prepare;
 mod raw;
 mod secrets;
 mod stops;
+mod streams;
+mod suites;
 mod support;
 mod truth;

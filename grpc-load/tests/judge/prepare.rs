@@ -67,13 +67,6 @@ fn what_the_server_does_not_have_is_told_with_what_it_has() {
         "there is nova_torch.NovaOrchestrator, ",
     );
     refused(&url, "--method nova_torch.NovaOrchestrator/Register", 114, "there is RegisterAgent");
-    refused(&url, "--method grpc.health.v1.Health/Watch", 114, "streams from its server");
-    refused(
-        &url,
-        "--method grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        114,
-        "streams from both sides",
-    );
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Answer {
     Reset(Reason),
     /// The whole connection ends with this reason.
     GoAway(Reason),
+    /// Nothing is answered.
+    Never,
 }
 
 /// The certificate of a TLS server, and what it offers by ALPN.
@@ -163,6 +165,7 @@ async fn reply(
         }
         Answer::Reset(reason) => respond.send_reset(reason),
         Answer::GoAway(_) => {}
+        Answer::Never => drop(std::future::poll_fn(|context| respond.poll_reset(context)).await?),
     }
     Ok(())
 }

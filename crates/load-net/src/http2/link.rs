@@ -78,6 +78,12 @@ impl Link {
         self.sender.clone()
     }
 
+    /// Streams at a time that the server allows; what it says first comes a moment after the connection has begun.
+    #[inline]
+    pub fn most_streams(&self) -> usize {
+        self.sender.current_max_send_streams()
+    }
+
     /// Whether new calls are accepted: the server has not said GOAWAY and the connection is there.
     #[inline]
     pub fn is_open(&self) -> bool {
