@@ -73,7 +73,7 @@ impl std::ops::Sub for Nanos {
 const SOON: Nanos = Nanos(100_000);
 
 /// but waits this long, for others to share it with.
-const TOGETHER: Nanos = Nanos(200_000);
+const TOGETHER: Nanos = Nanos(250_000);
 
 /// The time of one worker. Clones share it; it stays on its thread.
 #[derive(Clone)]
