@@ -53,7 +53,8 @@ fn commands_run_once_at_their_instants_and_end_with_the_run() {
         assert!((1.0..1.5).contains(&note.began_s.unwrap()), "{note:?}");
         let long = event(&left, "long");
         assert_eq!((long.exit_code, long.note.as_deref()), (None, Some("killed at the end of the run")));
-        assert!((2.0..3.0).contains(&long.ended_s.unwrap()), "{long:?}");
+        // Users whose pause would not end before the run does leave at once, so that it is over a little earlier.
+        assert!((1.8..3.0).contains(&long.ended_s.unwrap()), "{long:?}");
         let limited = event(&left, "limited");
         assert_eq!(limited.note.as_deref(), Some("killed when its timeout had passed"));
         assert!((0.5..1.2).contains(&limited.ended_s.unwrap()), "{limited:?}");

@@ -54,7 +54,7 @@ pub struct PostgresArgs {
     /// What kv reads and what it writes.
     #[command(flatten)]
     pub mix: MixArgs,
-    /// How rows and accounts are drawn: uniform, zipf[:EXPONENT] or normal[:CUT].
+    /// How rows and accounts are drawn: uniform, zipf, zipf:EXPONENT, normal or normal:CUT.
     #[arg(long, value_name = "KIND", default_value = "uniform", help_heading = "Database")]
     pub distribution: Spread,
 

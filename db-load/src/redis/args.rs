@@ -38,7 +38,7 @@ pub struct RedisArgs {
     /// Keys that the run makes and removes; 10k and 1m work.
     #[arg(long, value_name = "N", default_value = "10000", value_parser = units::count, help_heading = "Database")]
     pub keys: u64,
-    /// How keys are drawn: uniform, zipf[:EXPONENT] or normal[:CUT].
+    /// How keys are drawn: uniform, zipf, zipf:EXPONENT, normal or normal:CUT.
     #[arg(long, value_name = "KIND", default_value = "uniform", help_heading = "Database")]
     pub distribution: Spread,
     /// Bytes of a value, or of the smallest and the largest, as 100..4k.
