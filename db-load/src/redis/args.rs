@@ -7,6 +7,7 @@ use std::time::Duration;
 use load_net::args::TlsArgs;
 use load_suite::units;
 
+use super::stream::StreamArgs;
 use super::workload::{self, Builtin};
 use crate::keys::Spread;
 use crate::mix::MixArgs;
@@ -29,7 +30,7 @@ pub struct RedisArgs {
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub password_file: Option<PathBuf>,
 
-    /// What is done: get, set, mixed, hash, list, zset; repeatable, with shares as get@9,zset@1 [default: mixed].
+    /// What is done: get, set, mixed, hash, list, zset, with shares as get@9,zset@1, or stream [default: mixed].
     #[arg(long = "workload", visible_short_alias = 'b', value_name = "NAME[@WEIGHT]", value_delimiter = ',', value_parser = workload::builtin, help_heading = "Database")]
     pub workloads: Vec<Share<Builtin>>,
     /// A command of your own, as 'SET {{key}} {{value}} EX {{int(1, 60)}}' (docs/db-load.md); repeatable.
@@ -47,9 +48,13 @@ pub struct RedisArgs {
     /// Keys that are SET expire after this.
     #[arg(long, value_name = "D", value_parser = units::duration, help_heading = "Database")]
     pub ttl: Option<Duration>,
-    /// What of mixed, hash and zset reads and what writes.
+    /// What of mixed, hash and zset reads and what writes; of stream, what share of the users consumes.
     #[command(flatten)]
     pub mix: MixArgs,
+
+    /// Producers and consumers.
+    #[command(flatten)]
+    pub stream: StreamArgs,
 
     /// Commands of a call, which are sent in one piece; the call ends with the last reply.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Connections")]

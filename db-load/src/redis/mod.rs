@@ -7,6 +7,7 @@
 //! | What does a run do to the server? | [`workload`] |
 //! | Which bytes does a command become, and what is right in its reply? | [`command`] |
 //! | Where do the words of a command begin and end? | [`words`] |
+//! | How does a message pass through a stream? | [`stream`] |
 //! | How do commands and replies pass over a connection? | [`wire`] |
 //! | What does a run make and remove? | [`data`] |
 //! | What does a run count and time besides calls? | [`series`] |
@@ -19,6 +20,7 @@ pub mod faults;
 pub mod protocol;
 pub mod series;
 pub mod server;
+pub mod stream;
 pub mod wire;
 pub mod words;
 pub mod workload;

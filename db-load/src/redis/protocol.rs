@@ -13,6 +13,8 @@ use load_report::model::{ExtraPlan, RunFile};
 use super::args::RedisArgs;
 use super::command::Scratch;
 use super::server::Server;
+use super::stream::Stream;
+use super::stream::perform::{Performance, Stop};
 use super::wire::{Connection, Failure, Shared, Slot, reply};
 use super::workload::Work;
 use super::{data, faults, series};
@@ -26,7 +28,7 @@ type Pool = pool::Pool<Rc<Shared>>;
 pub struct Redis {
     server: Server,
     work: Work,
-    script: Script<usize>,
+    script: Script<Step>,
     pipeline: u32,
     multiplex: NonZeroU32,
     record: serde_json::Value,
@@ -36,6 +38,19 @@ pub struct Redis {
     run: Nonce,
     /// The connection that has prepared the keys.
     preparing: Mutex<Option<Connection>>,
+}
+
+/// What one call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The command of this index, as often as the pipeline is long.
+    Command(usize),
+    /// Adds a message to the stream.
+    Produce,
+    /// Takes messages from the stream.
+    Consume,
+    /// Leaves the stream.
+    Leave,
 }
 
 /// A lane's view of its worker's pool, and what it writes and reads with.
@@ -85,7 +100,69 @@ impl Redis {
         target::failed(&self.server.label(), faults::explain(failure))
     }
 
+    /// A call of a producer or consumer.
+    async fn stream(
+        &self,
+        stream: &Stream,
+        step: Step,
+        session: &mut Session,
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        let lent = session.pool.get(probe, async |probe: &mut Probe<'_>| self.dial(probe).await).await?;
+        if session.slot.is_busy() {
+            session.slot = Rc::default();
+        }
+        let run = session.prefix.trim_start_matches("quintet:").trim_end_matches(':');
+        let key = stream.key(&session.prefix);
+        let begun = probe.now();
+        let mut performance = Performance {
+            stream,
+            key: &key,
+            run,
+            over: &lent.connection,
+            slot: &session.slot,
+            payload: self.work.shape.size(0),
+            vu,
+            probe: &mut *probe,
+            begun,
+            outcome: Outcome::default(),
+        };
+        let ended = match step {
+            Step::Produce => performance.produce().await,
+            Step::Consume => performance.consume().await,
+            Step::Leave | Step::Command(_) => performance.leave().await,
+        };
+        let outcome = performance.outcome;
+        match ended {
+            Ok(()) => {
+                lent.done();
+                Ok(outcome)
+            }
+            Err(Stop::Failed(fault)) => {
+                lent.done();
+                Err(fault.after(outcome.sent, outcome.received))
+            }
+            Err(Stop::Lost(failure)) => {
+                self.lose(probe);
+                let fault = faults::lost(&failure, probe);
+                Err(Fault { ends_session: false, ..fault }.after(outcome.sent, outcome.received))
+            }
+        }
+    }
+
     async fn make(&self, over: &mut Connection, control: &mut Control) -> Result<(), Failure> {
+        if let Some(stream) = &self.work.stream {
+            let (key, group) = (stream.key(&self.run.prefix()), &stream.args.group);
+            control.calls += 1;
+            let words: [&[u8]; 6] =
+                [b"XGROUP", b"CREATE", key.as_bytes(), group.as_bytes(), b"0", b"MKSTREAM"];
+            match over.ask(&words, |reply| reply.text().map(drop)).await {
+                // Somebody else has made it.
+                Err(Failure::Refused(why)) if why.starts_with("BUSYGROUP") => {}
+                made => made?,
+            }
+        }
         for kind in &self.work.filled {
             data::make(over, &self.run, kind, &self.work.shape, control).await?;
         }
@@ -93,6 +170,10 @@ impl Redis {
     }
 
     async fn remove(&self, over: &mut Connection, control: &mut Control) -> Result<(), Failure> {
+        if let Some(stream) = self.work.stream.as_ref().filter(|stream| stream.args.stream.is_none()) {
+            control.calls += 1;
+            data::unlink(over, &[stream.key(&self.run.prefix())]).await?;
+        }
         for kind in &self.work.kinds {
             data::remove(over, &self.run, kind, self.work.shape.keys, control).await?;
         }
@@ -104,7 +185,8 @@ impl Protocol for Redis {
     const NAME: &'static str = "db-redis";
     type Args = RedisArgs;
     type Target = Nonce;
-    type Step = usize;
+    type Step = Step;
+    const RESUMES: bool = true;
     type Link = Session;
     type Session = Session;
 
@@ -152,14 +234,14 @@ impl Protocol for Redis {
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        series::extras(self.pipeline > 1)
+        series::extras(self.pipeline > 1, self.work.stream.is_some())
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        series::counters()
+        series::counters(self.work.stream.is_some())
     }
 
-    fn script(&self) -> &Script<usize> {
+    fn script(&self) -> &Script<Step> {
         &self.script
     }
 
@@ -206,12 +288,17 @@ impl Protocol for Redis {
     async fn call(
         &self,
         session: &mut Session,
-        step: &usize,
+        step: &Step,
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
+        let index = match (step, &self.work.stream) {
+            (Step::Command(index), _) => *index,
+            (step, Some(stream)) => return self.stream(stream, *step, session, vu, probe).await,
+            (_, None) => return Err(Fault::fatal(load_report::fault::FaultKind::Local)),
+        };
         let Session { pool, prefix, slot, rows, scratch } = session;
-        let (command, shape) = (&self.work.commands[*step], &self.work.shape);
+        let (command, shape) = (&self.work.commands[index], &self.work.shape);
         let lent = pool.get(probe, async |probe: &mut Probe<'_>| self.dial(probe).await).await?;
         if slot.is_busy() {
             // Its replies are those of a call that was given up.
@@ -284,7 +371,8 @@ impl Protocol for Redis {
 
     fn leaves(&self) -> Option<String> {
         let (run, prefix) = (&self.run, self.run.prefix());
-        (!self.work.kinds.is_empty())
+        let is_own = self.work.stream.as_ref().is_some_and(|stream| stream.args.stream.is_none());
+        (is_own || !self.work.kinds.is_empty())
             .then(|| format!("if keys {prefix}* are left: db-load cleanup --url ... {run}"))
     }
 }

@@ -9,21 +9,43 @@ pub const OUTAGE: usize = 1;
 /// Time of one command of a pipeline; only where there are pipelines.
 pub const COMMAND: usize = 2;
 
+/// Time from the sending of a message of a stream to a consumer; only where there are streams.
+pub const LAG: usize = 2;
+
 /// Commands that were answered.
 pub const COMMANDS: usize = 0;
 /// Commands that the server refused, or answered wrongly.
 pub const COMMANDS_FAILED: usize = 1;
 /// Commands that found nothing.
 pub const MISSES: usize = 2;
+/// Messages that the server has taken. This and what follows: only where there are streams.
+pub const ADDED: usize = 3;
+/// Messages that consumers were given for the first time.
+pub const DELIVERED: usize = 4;
+/// Messages that consumers took over from others.
+pub const REDELIVERED: usize = 5;
+/// Messages that had come before.
+pub const DUPLICATES: usize = 6;
+/// Messages that came behind later ones of the same producer to the same consumer.
+pub const OUT_OF_ORDER: usize = 7;
+/// Messages that were acknowledged.
+pub const ACKNOWLEDGED: usize = 8;
+/// Messages that never came.
+pub const MISSING: usize = 9;
+/// Messages that were given and not acknowledged when the run ended.
+pub const LEFT_PENDING: usize = 10;
 
 fn plan((name, help): (&str, &str)) -> ExtraPlan {
     ExtraPlan { name: name.to_owned(), help: help.to_owned() }
 }
 
 /// The series, in the order of their indices.
-pub fn extras(has_pipelines: bool) -> Vec<ExtraPlan> {
+pub fn extras(has_pipelines: bool, has_streams: bool) -> Vec<ExtraPlan> {
     let mut all = pool::extras();
     all.push(plan(("outage", "From the loss of a connection to the next one that could be opened.")));
+    if has_streams {
+        all.push(plan(("stream_lag", "From the sending of a message to its arrival at a consumer.")));
+    }
     if has_pipelines {
         all.push(plan(("command", "From the sending of a pipeline to the reply to each of its commands.")));
     }
@@ -31,12 +53,28 @@ pub fn extras(has_pipelines: bool) -> Vec<ExtraPlan> {
 }
 
 /// The counters, in the order of their indices.
-pub fn counters() -> Vec<ExtraPlan> {
-    [
+pub fn counters(has_streams: bool) -> Vec<ExtraPlan> {
+    let mut all: Vec<_> = [
         ("commands", "answered by the server"),
         ("commands_failed", "refused, or answered wrongly"),
         ("misses", "commands that found nothing"),
     ]
     .map(plan)
-    .into()
+    .into();
+    if has_streams {
+        all.extend(
+            [
+                ("stream_added", "messages that the server has taken"),
+                ("stream_delivered", "messages that consumers were given for the first time"),
+                ("stream_redelivered", "messages that consumers took over from others"),
+                ("stream_duplicates", "messages that had come before"),
+                ("stream_out_of_order", "messages behind later ones of their producer"),
+                ("stream_acknowledged", "messages that were acknowledged"),
+                ("stream_missing", "messages that never came"),
+                ("stream_pending", "given and not acknowledged when the run ended"),
+            ]
+            .map(plan),
+        );
+    }
+    all
 }

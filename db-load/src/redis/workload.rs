@@ -9,6 +9,8 @@ use load_net::args::wrong;
 
 use super::args::RedisArgs;
 use super::command::{Command, Expect, Shape, Word};
+use super::protocol::Step as Call;
+use super::stream::{self, Stream};
 use crate::mix::{MixArgs, Step};
 use crate::share::{Share, share};
 
@@ -32,6 +34,8 @@ pub enum Builtin {
     List,
     /// ZADD of one of ten members, and ZRANGE of all.
     Zset,
+    /// Producers and consumers of one stream.
+    Stream,
 }
 
 /// The kinds of keys by what is in them: what stands between prefix and number.
@@ -47,13 +51,14 @@ pub mod kinds {
 }
 
 impl Builtin {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 7] = [
         ("get", Self::Get),
         ("set", Self::Set),
         ("mixed", Self::Mixed),
         ("hash", Self::Hash),
         ("list", Self::List),
         ("zset", Self::Zset),
+        ("stream", Self::Stream),
     ];
 
     fn name(self) -> &'static str {
@@ -75,6 +80,7 @@ impl Builtin {
             Command::of(&words, Expect::Done)
         };
         Ok(match self {
+            Self::Stream => Vec::new(),
             Self::Get => vec![("get", get()?)],
             Self::Set => vec![("set", set()?)],
             Self::Mixed => vec![("read", get()?), ("write", set()?)],
@@ -105,6 +111,7 @@ impl Builtin {
     /// The shares of its commands.
     fn weights(self, mix: MixArgs) -> Vec<(usize, u32)> {
         match self {
+            Self::Stream => Vec::new(),
             Self::Get | Self::Set => vec![(0, 1)],
             // As many are taken as are put there, so that lists stay short.
             Self::List => vec![(0, 1), (1, 1)],
@@ -123,7 +130,8 @@ impl Builtin {
 pub fn builtin(text: &str) -> Result<Share<Builtin>, String> {
     let Share { what, weight } = share(text)?;
     let known = Builtin::ALL.iter().find(|(name, _)| *name == what);
-    let known = known.ok_or("expected get, set, mixed, hash, list or zset, each with @WEIGHT or without")?;
+    let known =
+        known.ok_or("expected get, set, mixed, hash, list, zset or stream, each with @WEIGHT or without")?;
     Ok(Share { what: known.1, weight })
 }
 
@@ -152,15 +160,17 @@ pub struct Work {
     pub kinds: BTreeSet<&'static str>,
     /// Kinds of keys that are there before the run.
     pub filled: Vec<&'static str>,
+    /// Producers and consumers, instead of commands.
+    pub stream: Option<Stream>,
     record: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Work {
-    /// What `args` ask for, and the script of the engine for it: steps are indices of commands.
+    /// What `args` ask for, and the script of the engine for it.
     ///
     /// # Errors
     /// What cannot be meant.
-    pub fn new(args: &RedisArgs) -> Result<(Self, Script<usize>), UsageError> {
+    pub fn new(args: &RedisArgs) -> Result<(Self, Script<Call>), UsageError> {
         let mut builtins = args.workloads.clone();
         if builtins.is_empty() && args.commands.is_empty() {
             builtins.push(Share { what: Builtin::Mixed, weight: 1 });
@@ -175,8 +185,21 @@ impl Work {
             shape: Shape { keys: args.keys, spread: args.distribution, size },
             kinds: BTreeSet::new(),
             filled: Vec::new(),
+            stream: None,
             record: serde_json::Map::new(),
         };
+        if builtins.iter().any(|share| share.what == Builtin::Stream) {
+            if builtins.len() + args.commands.len() > 1 || args.pipeline > 1 {
+                return Err(wrong(
+                    "--workload stream",
+                    "it cannot be mixed with others, nor with --pipeline; leave them out",
+                ));
+            }
+            work.ops = stream::OPS.map(str::to_owned).into();
+            work.describe(args, vec!["stream".to_owned()]);
+            work.stream = Some(Stream::new(args.stream.clone(), args.mix));
+            return Ok((work, stream::script(args.mix)));
+        }
         let mut tasks = Vec::new();
         for Share { what, weight } in &builtins {
             let commands = what.commands(args.ttl).map_err(|why| wrong("--workload", why))?;
@@ -239,11 +262,13 @@ impl Work {
 }
 
 /// Tasks of whole weights: shares, each with the index of a command and of its op.
-fn scaled(shares: &[(f64, (usize, OpId))]) -> Vec<Task<usize>> {
+fn scaled(shares: &[(f64, (usize, OpId))]) -> Vec<Task<Call>> {
     // The smallest part of a ratio is a millionth.
     let most = shares.iter().map(|(share, _)| *share).fold(f64::MIN_POSITIVE, f64::max);
     let whole = |share: f64| (share / most * 1e6).round().max(1.0) as u32;
-    let task = |(share, (index, op)): &(f64, _)| Task::new(whole(*share), vec![TaskStep::new(*op, *index)]);
+    let task = |(share, (index, op)): &(f64, _)| {
+        Task::new(whole(*share), vec![TaskStep::new(*op, Call::Command(*index))])
+    };
     shares.iter().map(task).collect()
 }
 

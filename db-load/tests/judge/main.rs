@@ -10,6 +10,7 @@ mod redis;
 mod refused;
 mod scripts;
 mod stops;
+mod streams;
 mod suites;
 mod support;
 mod tls;
