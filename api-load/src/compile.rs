@@ -1,40 +1,24 @@
-//! How does a suite become calls? Every class, task and step compiled, with names and indices fixed before the run.
+//! How does a step of a suite become a call? Its request compiled, with what the suite and the command line say of all.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
+use load_core::compile::{Compiler, FromSuite, Made, Plans, plan};
 use load_core::error::UsageError;
-use load_core::protocol::{Act, Branch, Call, OpId, Parallel, Poll, Script, Task, TaskStep, UserClass};
+use load_core::protocol::Script;
 use load_net::http::{Body, Parts, Ways};
 use load_net::redact;
-use load_report::model::{ExtraPlan, RatePlan};
+use load_report::model::RatePlan;
 use load_suite::fields::{At, Fields};
 use load_suite::node::SuiteError;
-use load_suite::suite::{self, Measure, MeasureKind, Suite, Tests, compile, texts};
+use load_suite::suite::{self, Suite, Tests, compile, texts};
 use load_suite::template::{Escape, Names};
-use load_suite::think::Think;
 
 use crate::client::Version;
 use crate::content::Content;
 use crate::expect::{Expect, StatusRange, Statuses};
 use crate::manner;
 use crate::protocol::Step;
-use crate::rules::{self, Good, Meter, Rules};
-
-/// What a suite comes to.
-pub struct Compiled {
-    /// What users do.
-    pub script: Script<Step>,
-    /// Run once after everything.
-    pub cleanup: Vec<Step>,
-    /// Names of the ops.
-    pub ops: Vec<String>,
-    /// Series of the suite's own.
-    pub extras: Vec<ExtraPlan>,
-    /// Counters of the suite's own.
-    pub counters: Vec<ExtraPlan>,
-    /// Shares of counters.
-    pub rates: Vec<RatePlan>,
-}
+use crate::rules::{self, Good, Rules};
 
 /// What all steps of a suite have in common.
 pub struct Base<'a> {
@@ -56,138 +40,45 @@ pub struct Base<'a> {
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub fn compiled(suite: &Suite, base: &Base<'_>) -> Result<Compiled, UsageError> {
-    Compiler::new(suite, base)
-        .and_then(|compiler| compiler.run(suite))
+pub fn compiled(suite: &Suite, base: &Base<'_>) -> Result<(Script<Step>, FromSuite<Step>), UsageError> {
+    let plans = Plans {
+        ops: Vec::new(),
+        extras: rules::SERIES.map(plan).into(),
+        counters: rules::COUNTERS.map(plan).into(),
+        rates: vec![RatePlan { name: "checks".into(), cases: 1, all: 2 }],
+    };
+    let compiler = Compiler::new(&suite.measures, Some(base.version.at_once()), plans);
+    Calls::new(suite, base)
+        .and_then(|calls| compiler.run(suite, |compiler, step, names| calls.call(compiler, step, names)))
         .map_err(|error| UsageError::new(error.to_string()))
 }
 
-struct Compiler<'a> {
+struct Calls<'a> {
     base: &'a Base<'a>,
     /// Of the suite's environment and defaults: they win over those of the command line's defaults.
     headers: Vec<(String, At<String>)>,
     expect: Option<Fields>,
-    timeout: Option<std::time::Duration>,
+    timeout: Option<Duration>,
     ways: Ways,
-    meters: Vec<Meter>,
-    ops: Vec<String>,
-    /// Where a name is among the ops.
-    op_of: HashMap<String, OpId>,
-    extras: Vec<ExtraPlan>,
-    counters: Vec<ExtraPlan>,
-    rates: Vec<RatePlan>,
 }
 
-fn plan((name, help): (&str, &str)) -> ExtraPlan {
-    ExtraPlan { name: name.to_owned(), help: help.to_owned() }
-}
-
-impl<'a> Compiler<'a> {
+impl<'a> Calls<'a> {
     fn new(suite: &Suite, base: &'a Base<'a>) -> Result<Self, SuiteError> {
-        let mut headers = suite.environment.headers.clone();
-        let (mut expect, mut timeout, mut ways) = (None, None, base.ways);
+        let headers = suite.environment.headers.clone();
+        let mut calls = Self { base, headers, expect: None, timeout: None, ways: base.ways };
         if let Some(mut defaults) = suite.defaults.clone() {
             if let Some(mut table) = defaults.table("headers")? {
-                headers.extend(texts(&mut table)?);
+                calls.headers.extend(texts(&mut table)?);
             }
-            expect = defaults.table("expect")?;
-            timeout = defaults.duration("timeout")?.map(|at| at.value);
-            ways = manner::ways(&mut defaults, ways)?;
+            calls.expect = defaults.table("expect")?;
+            calls.timeout = defaults.duration("timeout")?.map(|at| at.value);
+            calls.ways = manner::ways(&mut defaults, base.ways)?;
             defaults.finish("[defaults]")?;
         }
-        let mut compiler = Self {
-            base,
-            headers,
-            expect,
-            timeout,
-            ways,
-            meters: Vec::new(),
-            ops: Vec::new(),
-            op_of: HashMap::new(),
-            extras: rules::SERIES.map(plan).into(),
-            counters: rules::COUNTERS.map(plan).into(),
-            rates: vec![RatePlan { name: "checks".into(), cases: 1, all: 2 }],
-        };
-        compiler.meters = suite.measures.iter().map(|measure| compiler.meter(measure)).collect();
-        Ok(compiler)
+        Ok(calls)
     }
 
-    fn meter(&mut self, measure: &Measure) -> Meter {
-        let name = measure.name.as_str();
-        let mut counter = |name: &str| {
-            self.counters.push(plan((name, "of the suite")));
-            self.counters.len() - 1
-        };
-        match measure.kind {
-            MeasureKind::Counter => Meter::Counter(counter(name)),
-            MeasureKind::Rate => {
-                let (cases, all) = (counter(&format!("{name}_cases")), counter(&format!("{name}_all")));
-                self.rates.push(RatePlan { name: name.to_owned(), cases, all });
-                Meter::Rate(cases, all)
-            }
-            MeasureKind::Trend => {
-                self.extras.push(plan((name, "of the suite")));
-                Meter::Trend(self.extras.len() - 1)
-            }
-        }
-    }
-
-    fn run(mut self, suite: &Suite) -> Result<Compiled, SuiteError> {
-        let classes = suite.users.iter().map(|class| self.class(class)).collect::<Result<Vec<_>, _>>()?;
-        let cleanup = suite.cleanup.iter().map(|step| Ok(self.call(step, &suite.names)?.step));
-        let cleanup = cleanup.collect::<Result<_, SuiteError>>()?;
-        let Self { ops, extras, counters, rates, .. } = self;
-        Ok(Compiled { script: Script::new(classes), cleanup, ops, extras, counters, rates })
-    }
-
-    fn class(&mut self, class: &suite::UserClass) -> Result<UserClass<Step>, SuiteError> {
-        let names = &class.names;
-        let mut tasks = Vec::new();
-        for task in &class.tasks {
-            tasks.push(Task {
-                name: task.name.value.clone(),
-                weight: task.weight,
-                condition: task.condition.clone(),
-                steps: self.steps(&task.steps, names)?,
-            });
-        }
-        if class.in_order {
-            tasks = vec![Task::new(1, in_order(tasks))];
-        }
-        Ok(UserClass {
-            name: class.name.value.clone(),
-            weight: class.weight,
-            think: class.think,
-            start: self.steps(&class.start, names)?,
-            tasks,
-            stop: self.steps(&class.stop, names)?,
-        })
-    }
-
-    fn steps(&mut self, steps: &[suite::Step], names: &Names) -> Result<Vec<TaskStep<Step>>, SuiteError> {
-        steps.iter().map(|step| self.step(step, names)).collect()
-    }
-
-    fn step(&mut self, step: &suite::Step, names: &Names) -> Result<TaskStep<Step>, SuiteError> {
-        let act = match &step.parallel {
-            Some(parallel) => Act::Parallel(Box::new(self.parallel(parallel, names)?)),
-            None => Act::Call(self.call(step, names)?),
-        };
-        let (conditions, think) = (step.conditions.clone(), step.think.unwrap_or(Think::None));
-        Ok(TaskStep { conditions, act, think })
-    }
-
-    fn parallel(&mut self, parallel: &suite::Parallel, names: &Names) -> Result<Parallel<Step>, SuiteError> {
-        let branch = |step: &suite::Step| {
-            Ok(Branch { conditions: step.conditions.clone(), call: self.call(step, names)? })
-        };
-        let branches = parallel.steps.iter().map(branch).collect::<Result<_, SuiteError>>()?;
-        let help = "from the begin of several calls at the same time to the end of the last";
-        let series = parallel.series.as_ref().map(|name| self.series(&name.value, help));
-        Ok(Parallel { branches, at_once: parallel.at_once.unwrap_or(self.base.version.at_once()), series })
-    }
-
-    fn call(&mut self, step: &suite::Step, names: &Names) -> Result<Call<Step>, SuiteError> {
+    fn call(&self, compiler: &Compiler, step: &suite::Step, names: &Names) -> Result<Made<Step>, SuiteError> {
         let mut fields = step.request.clone();
         let line = fields.required("request", "a request like \"GET /path\"")?;
         let (method, path) = request_line(&line)?;
@@ -229,19 +120,14 @@ impl<'a> Compiler<'a> {
             good: tests,
             until,
             captures: step.captures.clone(),
-            feeds: step.feeds.iter().map(|feed| (feed.gives.clone(), self.meters[feed.measure])).collect(),
+            feeds: compiler.feeds(step),
         };
-        let name = match &step.name {
-            Some(name) => name.value.clone(),
-            None => format!("{method} {}", redact::target(path)),
-        };
-        let op = self.op(&name).ok_or_else(|| {
-            line.wrong("more names of calls than can be told apart; give steps the same name")
-        })?;
         let expect = Expect { statuses: statuses.unwrap_or_else(|| self.base.statuses.clone()), text: None };
-        let poll = step.poll.as_ref().map(|poll| self.poll(poll));
-        let timeout = step.timeout.or(self.timeout).map(Into::into);
-        Ok(Call { op, step: Step { request, expect, rules: Some(Box::new(rules)) }, poll, timeout })
+        Ok(Made {
+            name: format!("{method} {}", redact::target(path)),
+            step: Step { request, expect, rules: Some(Box::new(rules)) },
+            timeout: self.timeout,
+        })
     }
 
     /// The step's headers on top of those of the suite on top of those of the command line.
@@ -265,44 +151,6 @@ impl<'a> Compiler<'a> {
         }
         Ok(all)
     }
-
-    fn poll(&mut self, poll: &suite::Poll) -> Poll {
-        let help = "from the first call to the condition";
-        let series = poll.series.as_ref().map(|name| self.series(&name.value, help));
-        Poll { every: poll.every.into(), at_most: poll.at_most, series }
-    }
-
-    /// The index of the series `name`.
-    fn series(&mut self, name: &str, help: &str) -> usize {
-        let at = self.extras.iter().position(|extra| extra.name == name);
-        at.unwrap_or_else(|| {
-            self.extras.push(plan((name, help)));
-            self.extras.len() - 1
-        })
-    }
-
-    /// The index of `name`; none when there are too many.
-    fn op(&mut self, name: &str) -> Option<OpId> {
-        if let Some(op) = self.op_of.get(name) {
-            return Some(*op);
-        }
-        let op = OpId::try_from(self.ops.len()).ok()?;
-        self.ops.push(name.to_owned());
-        self.op_of.insert(name.to_owned(), op);
-        Some(op)
-    }
-}
-
-/// The steps of all tasks; what a task needs, each of its steps needs.
-fn in_order(tasks: Vec<Task<Step>>) -> Vec<TaskStep<Step>> {
-    let steps = |task: Task<Step>| {
-        let condition = task.condition;
-        task.steps.into_iter().map(move |mut step| {
-            step.conditions.extend(condition.clone());
-            step
-        })
-    };
-    tasks.into_iter().flat_map(steps).collect()
 }
 
 /// Method and path of `GET /path`.

@@ -1,32 +1,18 @@
 //! What does a suite make of the protocol?
 
 use load_core::error::UsageError;
-use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::suite::Suite;
 
 use crate::args::ApiArgs;
-use crate::compile::{self, Base, Compiled};
+use crate::compile::{self, Base};
 use crate::expect::Statuses;
-use crate::protocol::{Api, Step};
-
-/// What only a run of a suite has.
-pub(crate) struct FromSuite {
-    pub(crate) name: String,
-    pub(crate) environment: String,
-    pub(crate) profile: String,
-    pub(crate) cleanup: Vec<Step>,
-    pub(crate) ops: Vec<String>,
-    pub(crate) extras: Vec<ExtraPlan>,
-    pub(crate) counters: Vec<ExtraPlan>,
-    pub(crate) rates: Vec<RatePlan>,
-    pub(crate) secrets: Vec<String>,
-}
+use crate::protocol::Api;
 
 /// The protocol that `suite` asks for; what `args` say wins over its environment.
 ///
 /// # Errors
 /// The first mistake in the suite, with its place, or flags that mean nothing with one.
-pub(crate) fn api(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
+pub(crate) fn api(mut args: ApiArgs, suite: &Suite) -> Result<Api, UsageError> {
     let said = [
         ("--method", args.method.is_some()),
         ("--expect-text", args.expect_text.is_some()),
@@ -61,11 +47,8 @@ pub(crate) fn api(mut args: ApiArgs, suite: Suite) -> Result<Api, UsageError> {
         statuses: &statuses,
         ways: api.manner.ways,
     };
-    let Compiled { script, cleanup, ops, extras, counters, rates } = compile::compiled(&suite, &base)?;
-    let Suite { name, environment, profile, secrets, .. } = suite;
-    let (environment, profile) = (environment.name, profile.name);
-    api.suite =
-        Some(FromSuite { name, environment, profile, cleanup, ops, extras, counters, rates, secrets });
+    let (script, from_suite) = compile::compiled(suite, &base)?;
+    api.suite = Some(from_suite);
     api.script = script;
     api.settled(&tls)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
 use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
@@ -21,7 +22,6 @@ use load_suite::template::{Escape, Names, Template};
 use crate::args::ApiArgs;
 use crate::client::{self, Link, Request, Version};
 use crate::expect::{Expect, Statuses};
-use crate::from_suite::FromSuite;
 use crate::manner;
 use crate::rules::{self, Kept, Rules};
 use crate::search::{Needle, Search};
@@ -46,7 +46,7 @@ pub struct Api {
     verified: Option<&'static str>,
     pub(crate) script: Script<Step>,
     /// What a suite adds.
-    pub(crate) suite: Option<FromSuite>,
+    pub(crate) suite: Option<FromSuite<Step>>,
 }
 
 /// One call, compiled.
@@ -82,7 +82,7 @@ impl Protocol for Api {
     }
 
     fn with_suite(args: ApiArgs, suite: Suite) -> Result<Self, UsageError> {
-        crate::from_suite::api(args, suite)
+        crate::from_suite::api(args, &suite)
     }
 
     fn promised(&mut self, threshold: &str) {
@@ -106,9 +106,7 @@ impl Protocol for Api {
             "body_bytes": self.content.as_ref().map(|content| content.bytes.len()),
             "expect_status": expect.map(|expect| expect.statuses.to_string()),
             "expect_text": expect.and_then(|expect| expect.text.as_ref()).map(Needle::text),
-            "suite": self.suite.as_ref().map(|suite| serde_json::json!({
-                "name": suite.name, "environment": suite.environment, "profile": suite.profile,
-            })),
+            "suite": self.suite.as_ref().map(FromSuite::describe),
             "tls": self.verified,
             "route": self.manner.route.describe(),
             "max_redirects": self.manner.ways.max_redirects,
@@ -138,13 +136,13 @@ impl Protocol for Api {
 
     fn ops(&self) -> Vec<String> {
         match &self.suite {
-            Some(suite) => suite.ops.clone(),
+            Some(suite) => suite.plans.ops.clone(),
             None => vec![format!("{} {}", self.method, redact::target(&self.url.target))],
         }
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        let mut all = self.suite.as_ref().map_or_else(Vec::new, |suite| suite.extras.clone());
+        let mut all = self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.extras.clone());
         if self.stages {
             all.extend(stages::plans());
         }
@@ -152,11 +150,11 @@ impl Protocol for Api {
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.counters.clone())
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.counters.clone())
     }
 
     fn rates(&self) -> Vec<RatePlan> {
-        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.rates.clone())
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.rates.clone())
     }
 
     fn script(&self) -> &Script<Step> {

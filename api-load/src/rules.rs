@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use load_core::compile::{Feeds, feed};
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_net::http::request::Buffers;
 use load_net::http::{self, Exchanged, Sink};
@@ -33,7 +34,7 @@ pub struct Rules {
     /// What the user keeps.
     pub captures: Vec<Capture>,
     /// What goes to metrics.
-    pub feeds: Vec<(Gives, Meter)>,
+    pub feeds: Feeds,
 }
 
 /// Tests of an answer, but for its status.
@@ -43,17 +44,6 @@ pub struct Good {
     pub headers: Vec<(String, Template)>,
     /// Tests of body and time.
     pub tests: Tests,
-}
-
-/// Where a metric of a suite is gathered: indices of the protocol's own counters and series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meter {
-    /// A sum.
-    Counter(usize),
-    /// Cases in question, and all cases.
-    Rate(usize, usize),
-    /// Times.
-    Trend(usize),
 }
 
 /// Counters of every suite, in the order of their indices.
@@ -171,7 +161,7 @@ pub async fn call(
         probe.count(CHECKS_MADE, 1);
         probe.count(CHECKS_PASSED, u64::from(result.is_ok()));
     }
-    feed(rules, result.is_ok(), time, content.json.as_ref(), probe);
+    feed(&rules.feeds, result.is_ok(), time, content.json.as_ref(), probe);
     kept.head.shrink_to(KEEP);
     kept.body.shrink_to(KEEP);
     result
@@ -271,32 +261,6 @@ fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
         let colon = memchr::memchr(b':', line)?;
         line[..colon].eq_ignore_ascii_case(name.as_bytes()).then(|| line[colon + 1..].trim_ascii())
     })
-}
-
-/// Gives the suite's metrics what the call has for them.
-fn feed(rules: &Rules, ok: bool, time: Duration, json: Option<&Json>, probe: &Probe<'_>) {
-    for (gives, meter) in &rules.feeds {
-        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        match (gives, *meter) {
-            (Gives::Time, Meter::Trend(series)) => probe.observe(series, ns),
-            (Gives::Ok, Meter::Counter(counter)) => probe.count(counter, u64::from(ok)),
-            (Gives::Failed, Meter::Counter(counter)) => probe.count(counter, u64::from(!ok)),
-            (Gives::Ok | Gives::Failed, Meter::Rate(cases, all)) => {
-                probe.count(cases, u64::from(ok == matches!(gives, Gives::Ok)));
-                probe.count(all, 1);
-            }
-            (Gives::Number(n), Meter::Counter(counter)) if ok => probe.count(counter, *n),
-            (Gives::Json(path), meter) if ok => {
-                let value = json.and_then(|json| path.find(json).first().and_then(|value| value.as_f64()));
-                match (value.filter(|value| *value >= 0.0), meter) {
-                    (Some(ms), Meter::Trend(series)) => probe.observe(series, (ms * 1e6) as u64),
-                    (Some(n), Meter::Counter(counter)) => probe.count(counter, n as u64),
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 
 use http::HeaderName;
-use load_core::compile::{Compiled, Compiler, Made, plan};
+use load_core::compile::{Compiler, Made, Plans, plan};
 use load_core::error::UsageError;
-use load_report::model::{ExtraPlan, RatePlan};
+use load_report::model::RatePlan;
 use load_suite::fields::{At, Fields};
 use load_suite::node::SuiteError;
 use load_suite::suite::{self, Suite, Tests, compile, json, texts};
@@ -23,24 +23,11 @@ use crate::status::{Code, Codes};
 /// Calls of one step at the same time, where a suite does not say how many.
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(6).expect("not zero");
 
-/// What only a run of a suite has.
-pub(crate) struct FromSuite {
-    pub(crate) name: String,
-    pub(crate) environment: String,
-    pub(crate) profile: String,
-    pub(crate) cleanup: Vec<Step>,
-    pub(crate) ops: Vec<String>,
-    pub(crate) extras: Vec<ExtraPlan>,
-    pub(crate) counters: Vec<ExtraPlan>,
-    pub(crate) rates: Vec<RatePlan>,
-    pub(crate) secrets: Vec<String>,
-}
-
 /// The protocol that `suite` asks for; what `args` say wins over its environment.
 ///
 /// # Errors
 /// The first mistake in the suite, with its place, or flags that mean nothing with one.
-pub(crate) fn grpc(mut args: GrpcArgs, suite: Suite) -> Result<Grpc, UsageError> {
+pub(crate) fn grpc(mut args: GrpcArgs, suite: &Suite) -> Result<Grpc, UsageError> {
     let said = [
         ("--method", args.method.is_some()),
         ("--json", args.json.is_some()),
@@ -61,12 +48,16 @@ pub(crate) fn grpc(mut args: GrpcArgs, suite: Suite) -> Result<Grpc, UsageError>
         return Err(UsageError::new(why));
     }
     let mut grpc = Grpc::of(Server::new(&args.server)?, args.streams);
-    let rates = vec![RatePlan { name: "checks".into(), cases: 0, all: 1 }];
-    let compiler =
-        Compiler::new(&suite.measures, AT_ONCE, SERIES.map(plan).into(), COUNTERS.map(plan).into(), rates);
+    let plans = Plans {
+        ops: Vec::new(),
+        extras: SERIES.map(plan).into(),
+        counters: COUNTERS.map(plan).into(),
+        rates: vec![RatePlan { name: "checks".into(), cases: 0, all: 1 }],
+    };
+    let compiler = Compiler::new(&suite.measures, Some(AT_ONCE), plans);
     let all = &mut grpc.asked;
-    let compiled = Calls::new(&suite, &args).and_then(|calls| {
-        compiler.run(&suite, |compiler, step, names| {
+    let compiled = Calls::new(suite, &args).and_then(|calls| {
+        compiler.run(suite, |compiler, step, names| {
             let (asked, rules) = calls.call(compiler, step, names)?;
             let name = asked.method.to_string();
             all.push(asked);
@@ -74,13 +65,9 @@ pub(crate) fn grpc(mut args: GrpcArgs, suite: Suite) -> Result<Grpc, UsageError>
             Ok(Made { name, step, timeout: calls.timeout })
         })
     });
-    let compiled = compiled.map_err(|error| UsageError::new(error.to_string()))?;
-    let Compiled { script, cleanup, ops, extras, counters, rates } = compiled;
-    let Suite { name, environment, profile, secrets, .. } = suite;
-    let (environment, profile) = (environment.name, profile.name);
+    let (script, from_suite) = compiled.map_err(|error| UsageError::new(error.to_string()))?;
     grpc.script = script;
-    grpc.suite =
-        Some(FromSuite { name, environment, profile, cleanup, ops, extras, counters, rates, secrets });
+    grpc.suite = Some(from_suite);
     grpc.settled()
 }
 

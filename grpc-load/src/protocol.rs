@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use load_core::compile::plan;
+use load_core::compile::{FromSuite, plan};
 use load_core::error::{PrepareError, UsageError};
 use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
@@ -24,7 +24,6 @@ use serde::{Deserialize, Serialize};
 use crate::args::GrpcArgs;
 use crate::call::{Asked, Call, Expect};
 use crate::descriptor::MethodName;
-use crate::from_suite::FromSuite;
 use crate::link::Link;
 use crate::rules::{self, Rules};
 use crate::server::Server;
@@ -59,7 +58,7 @@ pub struct Grpc {
     calls: OnceLock<Result<Arc<[Call]>, String>>,
     pub(crate) script: Script<Step>,
     /// What a suite adds.
-    pub(crate) suite: Option<FromSuite>,
+    pub(crate) suite: Option<FromSuite<Step>>,
 }
 
 /// One call of a script.
@@ -179,7 +178,7 @@ impl Protocol for Grpc {
     }
 
     fn with_suite(args: GrpcArgs, suite: Suite) -> Result<Self, UsageError> {
-        crate::from_suite::grpc(args, suite)
+        crate::from_suite::grpc(args, &suite)
     }
 
     fn label(&self) -> String {
@@ -205,9 +204,7 @@ impl Protocol for Grpc {
             "expect_code": first.map(|asked| asked.expect.codes.to_string()),
             "expect_text": first.and_then(|asked| asked.expect.text.clone()),
             "max_message": first.map(|asked| asked.expect.max_message),
-            "suite": self.suite.as_ref().map(|suite| serde_json::json!({
-                "name": suite.name, "environment": suite.environment, "profile": suite.profile,
-            })),
+            "suite": self.suite.as_ref().map(FromSuite::describe),
             "tls": self.server.verified,
         })
     }
@@ -225,21 +222,21 @@ impl Protocol for Grpc {
 
     fn ops(&self) -> Vec<String> {
         match &self.suite {
-            Some(suite) => suite.ops.clone(),
+            Some(suite) => suite.plans.ops.clone(),
             None => self.asked.iter().map(|asked| asked.method.to_string()).collect(),
         }
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        self.suite.as_ref().map_or_else(|| SERIES.map(plan).into(), |suite| suite.extras.clone())
+        self.suite.as_ref().map_or_else(|| SERIES.map(plan).into(), |suite| suite.plans.extras.clone())
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.counters.clone())
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.counters.clone())
     }
 
     fn rates(&self) -> Vec<RatePlan> {
-        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.rates.clone())
+        self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.rates.clone())
     }
 
     fn script(&self) -> &Script<Step> {

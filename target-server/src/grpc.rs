@@ -49,7 +49,9 @@ pub(crate) async fn serve(grpc: Rc<GrpcContext>, tcp: TcpStream) {
     let stream = GatedStream::new(tcp, Arc::clone(record));
     let (orders, mut ordered) = mpsc::unbounded_channel();
     let calls = Calls { grpc: Rc::clone(&grpc), scripted: Rc::new(Cell::new(0)), orders };
-    let connection = http2::Builder::new(OnThisThread).serve_connection(TokioIo::new(stream), calls);
+    let mut builder = http2::Builder::new(OnThisThread);
+    builder.max_concurrent_streams(grpc.context.script.grpc.streams);
+    let connection = builder.serve_connection(TokioIo::new(stream), calls);
     let mut connection = std::pin::pin!(connection);
     loop {
         tokio::select! {

@@ -14,13 +14,10 @@ use serde_json::Value as Json;
 
 use crate::protocol::{Act, Branch, Call, OpId, Parallel, Poll, Probe, Script, Task, TaskStep, UserClass};
 
-/// What a suite comes to.
-pub struct Compiled<S> {
-    /// What users do.
-    pub script: Script<S>,
-    /// Run once after everything.
-    pub cleanup: Vec<S>,
-    /// Names of the ops.
+/// What is counted and timed under which names; other places refer to them by index.
+#[derive(Clone, Debug, Default)]
+pub struct Plans {
+    /// Ops.
     pub ops: Vec<String>,
     /// Series: the protocol's, then the suite's own.
     pub extras: Vec<ExtraPlan>,
@@ -28,6 +25,30 @@ pub struct Compiled<S> {
     pub counters: Vec<ExtraPlan>,
     /// Shares of counters.
     pub rates: Vec<RatePlan>,
+}
+
+/// What a run has of its suite besides the script.
+#[derive(Clone, Debug)]
+pub struct FromSuite<S> {
+    /// The suite's name.
+    pub name: String,
+    /// That of the environment.
+    pub environment: String,
+    /// That of the profile.
+    pub profile: String,
+    /// Values that must never be printed.
+    pub secrets: Vec<String>,
+    /// Run once after everything.
+    pub cleanup: Vec<S>,
+    /// What is counted and timed.
+    pub plans: Plans,
+}
+
+impl<S> FromSuite<S> {
+    /// Which suite it was, for the record.
+    pub fn describe(&self) -> Json {
+        serde_json::json!({ "name": self.name, "environment": self.environment, "profile": self.profile })
+    }
 }
 
 /// What the protocol makes of one call of a suite.
@@ -56,15 +77,12 @@ pub type Feeds = Vec<(Gives, Meter)>;
 
 /// Compiles suites.
 pub struct Compiler {
-    /// Calls at the same time, where a suite does not say how many.
-    at_once: NonZeroU32,
+    /// Calls at the same time, where a suite does not say how many; as many as there are without it.
+    at_once: Option<NonZeroU32>,
     meters: Vec<Meter>,
-    ops: Vec<String>,
     /// Where a name is among the ops.
     op_of: HashMap<String, OpId>,
-    extras: Vec<ExtraPlan>,
-    counters: Vec<ExtraPlan>,
-    rates: Vec<RatePlan>,
+    plans: Plans,
 }
 
 /// A series or counter of this name and meaning.
@@ -73,17 +91,10 @@ pub fn plan((name, help): (&str, &str)) -> ExtraPlan {
 }
 
 impl Compiler {
-    /// For a suite with these metrics, and a protocol with these series, counters and shares of its own, which makes so many
-    /// calls at the same time unless the suite says how many.
-    pub fn new(
-        measures: &[Measure],
-        at_once: NonZeroU32,
-        extras: Vec<ExtraPlan>,
-        counters: Vec<ExtraPlan>,
-        rates: Vec<RatePlan>,
-    ) -> Self {
-        let (meters, ops, op_of) = (Vec::new(), Vec::new(), HashMap::new());
-        let mut compiler = Self { at_once, meters, ops, op_of, extras, counters, rates };
+    /// For a suite with these metrics, and a protocol with these `plans` of its own, which makes `at_once` calls at the same
+    /// time, or as many as there are, unless the suite says how many.
+    pub fn new(measures: &[Measure], at_once: Option<NonZeroU32>, plans: Plans) -> Self {
+        let mut compiler = Self { at_once, meters: Vec::new(), op_of: HashMap::new(), plans };
         compiler.meters = measures.iter().map(|measure| compiler.meter(measure)).collect();
         compiler
     }
@@ -93,41 +104,48 @@ impl Compiler {
         step.feeds.iter().map(|feed| (feed.gives.clone(), self.meters[feed.measure])).collect()
     }
 
-    /// Compiles `suite`, whose steps `call` makes calls of.
+    /// Compiles `suite`, whose steps `call` makes calls of. It may add names, which the later steps of the class know, too.
     ///
     /// # Errors
     /// The first mistake, with its place.
     pub fn run<S>(
         mut self,
         suite: &Suite,
-        mut call: impl FnMut(&Self, &suite::Step, &Names) -> Result<Made<S>, SuiteError>,
-    ) -> Result<Compiled<S>, SuiteError> {
+        mut call: impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
+    ) -> Result<(Script<S>, FromSuite<S>), SuiteError> {
         let mut classes = Vec::new();
         for class in &suite.users {
             classes.push(self.class(class, &mut call)?);
         }
-        let cleanup = suite.cleanup.iter().map(|step| Ok(self.call(step, &suite.names, &mut call)?.step));
-        let cleanup = cleanup.collect::<Result<_, SuiteError>>()?;
-        let Self { ops, extras, counters, rates, .. } = self;
-        Ok(Compiled { script: Script::new(classes), cleanup, ops, extras, counters, rates })
+        let mut names = suite.names.clone();
+        let cleanup = suite.cleanup.iter().map(|step| Ok(self.call(step, &mut names, &mut call)?.step));
+        let from_suite = FromSuite {
+            cleanup: cleanup.collect::<Result<_, SuiteError>>()?,
+            name: suite.name.clone(),
+            environment: suite.environment.name.clone(),
+            profile: suite.profile.name.clone(),
+            secrets: suite.secrets.clone(),
+            plans: self.plans,
+        };
+        Ok((Script::new(classes), from_suite))
     }
 
     fn meter(&mut self, measure: &Measure) -> Meter {
         let name = measure.name.as_str();
         let mut counter = |name: &str| {
-            self.counters.push(plan((name, "of the suite")));
-            self.counters.len() - 1
+            self.plans.counters.push(plan((name, "of the suite")));
+            self.plans.counters.len() - 1
         };
         match measure.kind {
             MeasureKind::Counter => Meter::Counter(counter(name)),
             MeasureKind::Rate => {
                 let (cases, all) = (counter(&format!("{name}_cases")), counter(&format!("{name}_all")));
-                self.rates.push(RatePlan { name: name.to_owned(), cases, all });
+                self.plans.rates.push(RatePlan { name: name.to_owned(), cases, all });
                 Meter::Rate(cases, all)
             }
             MeasureKind::Trend => {
-                self.extras.push(plan((name, "of the suite")));
-                Meter::Trend(self.extras.len() - 1)
+                self.plans.extras.push(plan((name, "of the suite")));
+                Meter::Trend(self.plans.extras.len() - 1)
             }
         }
     }
@@ -135,11 +153,11 @@ impl Compiler {
     fn class<S>(
         &mut self,
         class: &suite::UserClass,
-        call: &mut impl FnMut(&Self, &suite::Step, &Names) -> Result<Made<S>, SuiteError>,
+        call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<UserClass<S>, SuiteError> {
-        let names = &class.names;
+        let mut names = class.names.clone();
         let mut steps = |steps: &[suite::Step]| {
-            steps.iter().map(|step| self.step(step, names, call)).collect::<Result<Vec<_>, _>>()
+            steps.iter().map(|step| self.step(step, &mut names, call)).collect::<Result<Vec<_>, _>>()
         };
         let mut tasks = Vec::new();
         let start = steps(&class.start)?;
@@ -168,8 +186,8 @@ impl Compiler {
     fn step<S>(
         &mut self,
         step: &suite::Step,
-        names: &Names,
-        call: &mut impl FnMut(&Self, &suite::Step, &Names) -> Result<Made<S>, SuiteError>,
+        names: &mut Names,
+        call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<TaskStep<S>, SuiteError> {
         let act = match &step.parallel {
             Some(parallel) => Act::Parallel(Box::new(self.parallel(parallel, names, call)?)),
@@ -182,23 +200,25 @@ impl Compiler {
     fn parallel<S>(
         &mut self,
         parallel: &suite::Parallel,
-        names: &Names,
-        call: &mut impl FnMut(&Self, &suite::Step, &Names) -> Result<Made<S>, SuiteError>,
+        names: &mut Names,
+        call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<Parallel<S>, SuiteError> {
         let branch = |step: &suite::Step| {
             Ok(Branch { conditions: step.conditions.clone(), call: self.call(step, names, call)? })
         };
-        let branches = parallel.steps.iter().map(branch).collect::<Result<_, SuiteError>>()?;
+        let branches = parallel.steps.iter().map(branch).collect::<Result<Vec<_>, SuiteError>>()?;
         let help = "from the begin of several calls at the same time to the end of the last";
         let series = parallel.series.as_ref().map(|name| self.series(&name.value, help));
-        Ok(Parallel { branches, at_once: parallel.at_once.unwrap_or(self.at_once), series })
+        let all = NonZeroU32::new(branches.len() as u32).unwrap_or(NonZeroU32::MIN);
+        let at_once = parallel.at_once.or(self.at_once).unwrap_or(all);
+        Ok(Parallel { branches, at_once, series })
     }
 
     fn call<S>(
         &mut self,
         step: &suite::Step,
-        names: &Names,
-        call: &mut impl FnMut(&Self, &suite::Step, &Names) -> Result<Made<S>, SuiteError>,
+        names: &mut Names,
+        call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<Call<S>, SuiteError> {
         let made = call(self, step, names)?;
         let name = step.name.as_ref().map_or(&made.name, |name| &name.value);
@@ -219,10 +239,10 @@ impl Compiler {
 
     /// The index of the series `name`.
     fn series(&mut self, name: &str, help: &str) -> usize {
-        let at = self.extras.iter().position(|extra| extra.name == name);
+        let at = self.plans.extras.iter().position(|extra| extra.name == name);
         at.unwrap_or_else(|| {
-            self.extras.push(plan((name, help)));
-            self.extras.len() - 1
+            self.plans.extras.push(plan((name, help)));
+            self.plans.extras.len() - 1
         })
     }
 
@@ -231,8 +251,8 @@ impl Compiler {
         if let Some(op) = self.op_of.get(name) {
             return Some(*op);
         }
-        let op = OpId::try_from(self.ops.len()).ok()?;
-        self.ops.push(name.to_owned());
+        let op = OpId::try_from(self.plans.ops.len()).ok()?;
+        self.plans.ops.push(name.to_owned());
         self.op_of.insert(name.to_owned(), op);
         Some(op)
     }

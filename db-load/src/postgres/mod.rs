@@ -3,6 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | Which flags are there? | [`args`] |
+//! | How is the protocol made of flags, or of a suite? | [`build`] |
 //! | Where is the server, and how does a session begin? | [`server`] |
 //! | What does a run do to the database? | [`workload`] |
 //! | How does a suite become scripts? | [`suite`] |
@@ -10,11 +11,14 @@
 //! | How does a script run over a connection? | [`perform`] |
 //! | How do requests and answers pass over a connection? | [`wire`] |
 //! | How is the server spoken to before and after the run? | [`session`] |
+//! | How are the cleanup steps of a suite made? | `clean_up` |
 //! | What of a run is in the database, and how is it removed? | [`data`] |
 //! | What does a run count and time besides calls? | [`series`] |
 //! | What does an error mean? | [`faults`] |
 
 pub mod args;
+pub mod build;
+mod clean_up;
 pub mod data;
 pub mod faults;
 pub mod perform;

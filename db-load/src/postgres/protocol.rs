@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
@@ -19,11 +20,10 @@ use super::perform::{Performance, Stop};
 use super::server::Server;
 use super::session::Wire;
 use super::suite::rules::Rules;
-use super::suite::{Compiled, Gathered, compiled};
 use super::wire::login::Login;
 use super::wire::{Connection, Failure, Table};
 use super::workload::{Program, Target, Work};
-use super::{data, faults, series};
+use super::{build, data, faults, series};
 use crate::names::Nonce;
 use crate::{pool, target};
 
@@ -36,24 +36,24 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// PostgreSQL.
 pub struct Postgres {
-    server: Server,
-    login: Arc<Login>,
-    work: Work,
-    names: Gathered,
-    script: Script<Step>,
+    pub(super) server: Server,
+    pub(super) login: Arc<Login>,
+    pub(super) work: Work,
+    pub(super) plans: Plans,
+    pub(super) script: Script<Step>,
     /// The scripts of the suite's cleanup.
-    cleanup: Range<usize>,
-    has_pool: bool,
-    tries: u32,
-    record: serde_json::Value,
+    pub(super) cleanup: Range<usize>,
+    pub(super) has_pool: bool,
+    pub(super) tries: u32,
+    pub(super) record: serde_json::Value,
     /// The scripts for the target; the same in all workers.
-    program: OnceLock<Result<Arc<Program>, String>>,
+    pub(super) program: OnceLock<Result<Arc<Program>, String>>,
     /// When the first of the connections was lost that have not been opened again; 0 when there is none.
-    lost_at: AtomicI64,
+    pub(super) lost_at: AtomicI64,
     /// The run that this process would prepare.
-    run: Nonce,
+    pub(super) run: Nonce,
     /// The connection that is preparing or has been left half way.
-    preparing: Mutex<Option<Wire>>,
+    pub(super) preparing: Mutex<Option<Wire>>,
 }
 
 /// What one call does.
@@ -108,7 +108,7 @@ impl Postgres {
         }
     }
 
-    async fn open(&self, program: &Program) -> Result<Box<Connection>, Failure> {
+    pub(super) async fn open(&self, program: &Program) -> Result<Box<Connection>, Failure> {
         let mut connection = self.login.open().await?;
         program.get_ready(&mut connection).await?;
         Ok(Box::new(connection))
@@ -184,92 +184,6 @@ impl Postgres {
     }
 }
 
-/// Series that every run has.
-fn own_extras() -> Vec<ExtraPlan> {
-    let mut extras = pool::extras();
-    extras.extend(series::extras());
-    extras
-}
-
-impl Postgres {
-    fn build(
-        args: &PostgresArgs,
-        (run, work): (Nonce, Work),
-        (script, names): (Script<Step>, Gathered),
-        of_work: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Self, UsageError> {
-        let server = Server::new(args.url.clone(), args.password_file.as_deref(), &args.tls)?;
-        let mut login = server.login.clone();
-        let isolation = args.isolation.map(|level| level.sql().to_owned());
-        let timeout = args.statement_timeout.map(|limit| limit.as_millis().max(1).to_string());
-        let set = [("default_transaction_isolation", isolation), ("statement_timeout", timeout)];
-        let set: Vec<_> =
-            set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        let mut record = serde_json::json!({
-            "url": server.label(),
-            "user": server.user(),
-            "tls": server.trust(),
-            "pool": !args.no_pool,
-            "max_tries": args.max_tries,
-        });
-        if let Some(record) = record.as_object_mut() {
-            record.extend(of_work);
-            record.extend(set.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
-        }
-        login.settings.extend(set);
-        Ok(Self {
-            server,
-            login: Arc::new(login),
-            work,
-            names,
-            script,
-            cleanup: 0..0,
-            has_pool: !args.no_pool,
-            tries: args.max_tries,
-            record,
-            program: OnceLock::new(),
-            lost_at: AtomicI64::new(0),
-            run,
-            preparing: Mutex::default(),
-        })
-    }
-
-    /// Runs the scripts of the suite's cleanup. The first that fails is told, the others run all the same.
-    async fn clean_up(&self, program: &Program, control: &mut Control) -> Result<(), String> {
-        let (mut note, mut failed) = (String::new(), None);
-        let mut probe = Probe::unobserved(&Unobserved, &mut note);
-        let (mut vu, mut table) = (Vu::new(0), Table::default());
-        let mut connection = match self.open(program).await {
-            Ok(connection) => connection,
-            Err(failure) => {
-                faults::lost(&failure, false, &mut probe);
-                return Err(note);
-            }
-        };
-        for script in &program.scripts[self.cleanup.clone()] {
-            control.calls += script.statements().count() as u64;
-            let (connection, table) = (&mut connection, &mut table);
-            let mut performance = Performance {
-                connection,
-                table,
-                vu: &mut vu,
-                probe: &mut probe,
-                tries: self.tries,
-                affected: 0,
-            };
-            match performance.run(script).await {
-                Ok(_) => {}
-                Err(Stop::Failed(_)) => {
-                    failed.get_or_insert(probe.noted().to_owned());
-                }
-                Err(Stop::Lost(_)) => return Err(failed.unwrap_or_else(|| probe.noted().to_owned())),
-            }
-        }
-        connection.close().await;
-        failed.map_or(Ok(()), Err)
-    }
-}
-
 impl Protocol for Postgres {
     const NAME: &'static str = "db-postgres";
     const SUITE: &'static str = "db";
@@ -281,36 +195,11 @@ impl Protocol for Postgres {
     type Session = Session;
 
     fn new(args: PostgresArgs) -> Result<Self, UsageError> {
-        let work = Work::new(&args)?;
-        let run = Nonce::of_now();
-        let (ops, tasks) = work.draft(&run)?.tasks();
-        let names = Gathered { ops, extras: own_extras(), counters: series::counters(), rates: Vec::new() };
-        let record = work.describe();
-        Self::build(&args, (run, work), (tasks, names), record)
+        build::from_flags(&args)
     }
 
-    fn with_suite(mut args: PostgresArgs, suite: Suite) -> Result<Self, UsageError> {
-        if !args.workloads.is_empty() || !args.files.is_empty() {
-            return Err(UsageError::new(
-                "--workload and --file: the steps of the suite say what is done; leave them out with --suite",
-            ));
-        }
-        if let Some(url) = suite.environment.url.as_ref().filter(|_| args.url.is_none()) {
-            args.url = Some(url.value.clone());
-        }
-        let work = Work::none(&args)?;
-        let Compiled { scripts, cleanup, tasks, names } = compiled(&suite, work.manner, own_extras())?;
-        let mut record = work.describe();
-        for (key, value) in
-            [("suite", suite.name), ("environment", suite.environment.name), ("profile", suite.profile.name)]
-        {
-            record.insert(key.to_owned(), value.into());
-        }
-        let mut made = Self::build(&args, (Nonce::of_now(), work), (tasks, names), record)?;
-        made.cleanup = scripts.len() - cleanup..scripts.len();
-        made.program = OnceLock::from(Ok(Arc::new(Program::of(scripts))));
-        made.server.secrets.extend(suite.secrets);
-        Ok(made)
+    fn with_suite(args: PostgresArgs, suite: Suite) -> Result<Self, UsageError> {
+        build::from_suite(args, &suite)
     }
 
     fn label(&self) -> String {
@@ -326,19 +215,19 @@ impl Protocol for Postgres {
     }
 
     fn ops(&self) -> Vec<String> {
-        self.names.ops.clone()
+        self.plans.ops.clone()
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        self.names.extras.clone()
+        self.plans.extras.clone()
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        self.names.counters.clone()
+        self.plans.counters.clone()
     }
 
     fn rates(&self) -> Vec<RatePlan> {
-        self.names.rates.clone()
+        self.plans.rates.clone()
     }
 
     fn script(&self) -> &Script<Step> {

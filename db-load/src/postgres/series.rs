@@ -1,5 +1,6 @@
 //! What does a run count and time besides calls? The protocol's own series and counters, by index.
 
+use load_core::compile::plan;
 use load_report::model::ExtraPlan;
 
 /// Time of one exchange: a statement, or several that were sent in one piece.
@@ -19,14 +20,16 @@ pub const SERIALIZATION_FAILURES: usize = 2;
 pub const DEADLOCKS: usize = 3;
 /// Calls whose connection or time ended with a commit in flight.
 pub const UNKNOWN_OUTCOMES: usize = 4;
-/// Of a suite: calls with an answer that was all that its step expects, and calls of steps that expect something.
+/// Of a suite, behind those: calls with an answer that was all that its step expects.
 pub const CHECKS_PASSED: usize = 5;
-/// See [`CHECKS_PASSED`].
+/// And calls of steps that expect something.
 pub const CHECKS_MADE: usize = 6;
 
-fn plan((name, help): (&str, &str)) -> ExtraPlan {
-    ExtraPlan { name: name.to_owned(), help: help.to_owned() }
-}
+/// The counters that only a suite has, in the order of their indices.
+pub const CHECKS: [(&str, &str); 2] = [
+    ("checks_passed", "calls with an answer that was all that its step expects"),
+    ("checks_made", "calls of steps that expect something"),
+];
 
 /// The series behind that of the pool, in the order of their indices.
 pub fn extras() -> impl Iterator<Item = ExtraPlan> {

@@ -107,7 +107,7 @@ fn what_a_suite_does_is_what_the_server_has() {
         let series = |name: &str| left.run().extras.iter().find(|extra| extra.name == name).unwrap().count;
         assert_eq!((series("to_three"), series("order_time")), (op(&left, "pay"), orders));
         assert_eq!(
-            left.run().header.plan.args["suite"],
+            left.run().header.plan.args["suite"]["name"],
             folder.path().file_stem().unwrap().to_str().unwrap()
         );
     }

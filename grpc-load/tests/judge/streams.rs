@@ -137,23 +137,6 @@ fn the_servers_deadline_is_told_from_the_clients() {
 }
 
 #[test]
-fn waiting_for_a_free_stream_is_a_series() {
-    timed(|| {
-        let Some(server) = start(&["wait_ms=20", "streams=2"]) else { return Ok(()) };
-        let left = load(&server.url(), "One", "{}", "-u 8 -c 1 -n 80 --no-thresholds");
-        let run = left.run();
-        // A stream is free for us a moment before it is for the server, which may refuse the next one then.
-        let refused = run.ledger.calls.failed.get(FaultKind::Reset);
-        assert_eq!(run.ledger.calls.ok + refused, 80, "{}", left.stdout);
-        let wait = extra(run, "stream_wait");
-        // Two at a time of eight: three rounds of the others before.
-        let p50 = wait.ms.map_or(0.0, |ms| ms.p50);
-        let right = (66..=80).contains(&wait.count) && (50.0..80.0).contains(&p50) && refused <= 20;
-        if right { Ok(()) } else { Err(format!("{wait:?}")) }
-    });
-}
-
-#[test]
 fn streams_times_connections_are_users() {
     let Some(server) = start(&[]) else { return };
     let left = load(&server.url(), "One", "{}", "-c 3 --streams 5 -n 300");

@@ -47,6 +47,21 @@ fn a_delay_that_was_scripted_comes_back() {
 }
 
 #[test]
+fn waiting_for_a_free_stream_is_a_series() {
+    timed(|| {
+        let server = server("[grpc]\nstreams = 2\ndelay = \"20ms\"\n");
+        let left = run(&url(&server), "-u 8 -c 1 -n 80 --no-thresholds");
+        let (run, truth) = (left.run(), server.grpc_truth());
+        assert_eq!((run.ledger.calls.ok, load_calls(&truth), truth.in_flight_peak), (80, 80, 2));
+        let wait = run.extras.iter().find(|extra| extra.name == "stream_wait").unwrap();
+        // The first two of eight wait for nobody; the others wait three rounds each.
+        assert!((72..=78).contains(&wait.count), "{wait:?}");
+        let p50 = wait.ms.map_or(0.0, |ms| ms.p50);
+        if (55.0..75.0).contains(&p50) { Ok(()) } else { Err(format!("{wait:?}")) }
+    });
+}
+
+#[test]
 fn a_megabyte_each_way_passes_the_windows() {
     let server = server("");
     let tool = tool();

@@ -1,5 +1,7 @@
 //! What shall the server do with this gRPC call? The `[grpc]` table as data, and the decision; pure.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Deserializer, de};
 use tonic::Code;
 
@@ -12,6 +14,9 @@ use crate::delay::Delay;
 /// The stream of draws of gRPC calls; HTTP rules have the lower ones.
 const DRAWS: u64 = 1 << 63;
 
+/// Calls under way on a connection unless the script says otherwise: hyper's own figure.
+const STREAMS: u32 = 200;
+
 /// What happens to the calls of the load; health and reflection are served as they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrpcScript {
@@ -21,6 +26,8 @@ pub struct GrpcScript {
     pub fails: Vec<GrpcFail>,
     /// After this many calls a connection is told to go away; 0 is never.
     pub calls_per_connection: u64,
+    /// Calls that a connection may have under way (`SETTINGS_MAX_CONCURRENT_STREAMS`).
+    pub streams: u32,
 }
 
 /// A fault and how often it falls due.
@@ -53,7 +60,7 @@ pub enum GrpcHow {
 
 impl Default for GrpcScript {
     fn default() -> Self {
-        Self { delay: Delay::Constant(0), fails: Vec::new(), calls_per_connection: 0 }
+        Self { delay: Delay::Constant(0), fails: Vec::new(), calls_per_connection: 0, streams: STREAMS }
     }
 }
 
@@ -82,6 +89,7 @@ pub(super) struct RawGrpc {
     fail: Fails<GrpcFail>,
     #[serde(default)]
     calls_per_connection: u64,
+    streams: Option<NonZeroU32>,
 }
 
 impl From<RawGrpc> for GrpcScript {
@@ -90,6 +98,7 @@ impl From<RawGrpc> for GrpcScript {
             delay: raw.delay.unwrap_or(Delay::Constant(0)),
             fails: raw.fail.0,
             calls_per_connection: raw.calls_per_connection,
+            streams: raw.streams.map_or(STREAMS, NonZeroU32::get),
         }
     }
 }
@@ -178,11 +187,11 @@ mod tests {
     fn a_whole_table_is_understood() {
         let script = Script::parse(
             "s.toml",
-            "[grpc]\ndelay = \"2ms\"\ncalls_per_connection = 9\nfail = [{ every = 3, code = \"not_found\" }, { share = 1.0, how = \"reset\" }]\n",
+            "[grpc]\ndelay = \"2ms\"\ncalls_per_connection = 9\nstreams = 2\nfail = [{ every = 3, code = \"not_found\" }, { share = 1.0, how = \"reset\" }]\n",
         )
         .unwrap()
         .grpc;
-        assert_eq!(script.calls_per_connection, 9);
+        assert_eq!((script.calls_per_connection, script.streams), (9, 2));
         let not_found = GrpcHow::Code(Code::NotFound, "as scripted".to_owned());
         assert_eq!(script.decide(1, 2), (2_000_000, Some(&not_found)));
         assert_eq!(script.decide(1, 3), (2_000_000, Some(&GrpcHow::Reset)));
@@ -196,6 +205,7 @@ mod tests {
             ("fail = { how = \"explode\" }", "expected reset, close, never"),
             ("fail = { how = \"reset\", message = \"x\" }", "expected `message` with `code` only"),
             ("fail = { how = \"reset\", every = 0 }", "expected 1 or more"),
+            ("streams = 0", "expected a nonzero u32"),
             ("fial = 1", "unknown field `fial`"),
         ] {
             let error = Script::parse("s.toml", &format!("[grpc]\n{line}\n")).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! How does a suite become scripts? Every class, task and step compiled, with names and indices fixed before the run.
+//! How does a step of a suite become a call? Its SQL compiled to a script.
 //!
 //! | question | module |
 //! |---|---|
@@ -6,48 +6,31 @@
 
 pub mod rules;
 
-use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Duration;
 
+use load_core::compile::{Compiler, FromSuite, Made, Plans, plan};
 use load_core::error::UsageError;
-use load_core::protocol::{
-    Act, Branch, Call, OpId, Parallel, Poll, Script as Tasks, Task, TaskStep, UserClass,
-};
+use load_core::protocol::Script as Tasks;
 use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::fields::{At, Fields};
 use load_suite::node::SuiteError;
-use load_suite::suite::{self, Measure, MeasureKind, Suite, Tests};
+use load_suite::suite::{self, Suite, Tests};
 use load_suite::template::Names;
-use load_suite::think::Think;
 
 use super::protocol::Step;
 use super::script::{Command, Manner, Script};
 use super::series;
-use rules::{Good, Meter, Rules};
+use rules::{Good, Rules};
 
 /// What a suite comes to.
 pub struct Compiled {
     /// All scripts; those of the cleanup are the last ones.
     pub scripts: Vec<Script>,
-    /// How many of them are for the cleanup.
-    pub cleanup: usize,
     /// What users do.
     pub tasks: Tasks<Step>,
-    /// Names of what is counted and timed.
-    pub names: Gathered,
-}
-
-/// Names of what is counted and timed.
-#[derive(Default)]
-pub struct Gathered {
-    /// Ops.
-    pub ops: Vec<String>,
-    /// Series of the protocol's own, and behind them the suite's.
-    pub extras: Vec<ExtraPlan>,
-    /// Counters, in the same order.
-    pub counters: Vec<ExtraPlan>,
-    /// Shares of counters.
-    pub rates: Vec<RatePlan>,
+    /// Everything else.
+    pub from_suite: FromSuite<Step>,
 }
 
 /// Compiles `suite`, on top of the protocol's `extras` and counters.
@@ -55,138 +38,52 @@ pub struct Gathered {
 /// # Errors
 /// The first mistake, with its place.
 pub fn compiled(suite: &Suite, manner: Manner, extras: Vec<ExtraPlan>) -> Result<Compiled, UsageError> {
-    Compiler::new(suite, manner, extras)
-        .and_then(|compiler| compiler.run(suite))
-        .map_err(|error| UsageError::new(error.to_string()))
+    let mut counters = series::counters();
+    counters.extend(series::CHECKS.map(plan));
+    let rates =
+        vec![RatePlan { name: "checks".into(), cases: series::CHECKS_PASSED, all: series::CHECKS_MADE }];
+    let compiler = Compiler::new(&suite.measures, None, Plans { ops: Vec::new(), extras, counters, rates });
+    let mut scripts = Vec::new();
+    let compiled = Calls::new(suite, manner).and_then(|mut calls| {
+        compiler.run(suite, |compiler, step, names| {
+            let (script, rules) = calls.call(compiler, step, names)?;
+            let name = script.name.clone();
+            scripts.push(script);
+            let step = Step { script: scripts.len() - 1, rules: Some(Box::new(rules)) };
+            Ok(Made { name, step, timeout: calls.timeout })
+        })
+    });
+    let (tasks, from_suite) = compiled.map_err(|error| UsageError::new(error.to_string()))?;
+    Ok(Compiled { scripts, tasks, from_suite })
 }
 
-struct Compiler {
+/// What all steps of a suite have in common.
+struct Calls {
     manner: Manner,
+    /// Statements so far.
     number: usize,
     expect: Option<Fields>,
-    timeout: Option<std::time::Duration>,
-    meters: Vec<Meter>,
-    scripts: Vec<Script>,
-    names: Gathered,
+    timeout: Option<Duration>,
 }
 
-fn plan(name: &str, help: &str) -> ExtraPlan {
-    ExtraPlan { name: name.to_owned(), help: help.to_owned() }
-}
-
-impl Compiler {
-    fn new(suite: &Suite, manner: Manner, extras: Vec<ExtraPlan>) -> Result<Self, SuiteError> {
-        let (mut expect, mut timeout) = (None, None);
+impl Calls {
+    fn new(suite: &Suite, manner: Manner) -> Result<Self, SuiteError> {
+        let mut calls = Self { manner, number: 0, expect: None, timeout: None };
         if let Some(mut defaults) = suite.defaults.clone() {
-            expect = defaults.table("expect")?;
-            timeout = defaults.duration("timeout")?.map(|at| at.value);
+            calls.expect = defaults.table("expect")?;
+            calls.timeout = defaults.duration("timeout")?.map(|at| at.value);
             defaults.finish("[defaults]")?;
         }
-        let mut counters = series::counters();
-        let (passed, made) = (counters.len(), counters.len() + 1);
-        counters.push(plan("checks_passed", "calls with an answer that was all that its step expects"));
-        counters.push(plan("checks_made", "calls of steps that expect something"));
-        let rates = vec![RatePlan { name: "checks".into(), cases: passed, all: made }];
-        let mut compiler = Self {
-            manner,
-            number: 0,
-            expect,
-            timeout,
-            meters: Vec::new(),
-            scripts: Vec::new(),
-            names: Gathered { ops: Vec::new(), extras, counters, rates },
-        };
-        compiler.meters = suite.measures.iter().map(|measure| compiler.meter(measure)).collect();
-        Ok(compiler)
+        Ok(calls)
     }
 
-    fn meter(&mut self, measure: &Measure) -> Meter {
-        let name = measure.name.as_str();
-        let mut counter = |name: &str| {
-            self.names.counters.push(plan(name, "of the suite"));
-            self.names.counters.len() - 1
-        };
-        match measure.kind {
-            MeasureKind::Counter => Meter::Counter(counter(name)),
-            MeasureKind::Rate => {
-                let (cases, all) = (counter(&format!("{name}_cases")), counter(&format!("{name}_all")));
-                self.names.rates.push(RatePlan { name: name.to_owned(), cases, all });
-                Meter::Rate(cases, all)
-            }
-            MeasureKind::Trend => {
-                self.names.extras.push(plan(name, "of the suite"));
-                Meter::Trend(self.names.extras.len() - 1)
-            }
-        }
-    }
-
-    fn run(mut self, suite: &Suite) -> Result<Compiled, SuiteError> {
-        let classes = suite.users.iter().map(|class| self.class(class)).collect::<Result<Vec<_>, _>>()?;
-        let before = self.scripts.len();
-        let mut names = suite.names.clone();
-        for step in &suite.cleanup {
-            self.call(step, &mut names)?;
-        }
-        let cleanup = self.scripts.len() - before;
-        let Self { scripts, names, .. } = self;
-        Ok(Compiled { scripts, cleanup, tasks: Tasks::new(classes), names })
-    }
-
-    fn class(&mut self, class: &suite::UserClass) -> Result<UserClass<Step>, SuiteError> {
-        // What `\set` and `\gset` add is the class's, too.
-        let mut names = class.names.clone();
-        let start = self.steps(&class.start, &mut names)?;
-        let mut tasks = Vec::new();
-        for task in &class.tasks {
-            tasks.push(Task {
-                name: task.name.value.clone(),
-                weight: task.weight,
-                condition: task.condition.clone(),
-                steps: self.steps(&task.steps, &mut names)?,
-            });
-        }
-        if class.in_order {
-            tasks = vec![Task::new(1, in_order(tasks))];
-        }
-        Ok(UserClass {
-            name: class.name.value.clone(),
-            weight: class.weight,
-            think: class.think,
-            start,
-            tasks,
-            stop: self.steps(&class.stop, &mut names)?,
-        })
-    }
-
-    fn steps(&mut self, steps: &[suite::Step], names: &mut Names) -> Result<Vec<TaskStep<Step>>, SuiteError> {
-        steps.iter().map(|step| self.step(step, names)).collect()
-    }
-
-    fn step(&mut self, step: &suite::Step, names: &mut Names) -> Result<TaskStep<Step>, SuiteError> {
-        let act = match &step.parallel {
-            Some(parallel) => Act::Parallel(Box::new(self.parallel(parallel, names)?)),
-            None => Act::Call(self.call(step, names)?),
-        };
-        let (conditions, think) = (step.conditions.clone(), step.think.unwrap_or(Think::None));
-        Ok(TaskStep { conditions, act, think })
-    }
-
-    fn parallel(
+    /// The script of `step`; what `\set` and `\gset` in it add is among the `names` from then on.
+    fn call(
         &mut self,
-        parallel: &suite::Parallel,
+        compiler: &Compiler,
+        step: &suite::Step,
         names: &mut Names,
-    ) -> Result<Parallel<Step>, SuiteError> {
-        let branch = |step: &suite::Step| {
-            Ok(Branch { conditions: step.conditions.clone(), call: self.call(step, names)? })
-        };
-        let branches = parallel.steps.iter().map(branch).collect::<Result<Vec<_>, SuiteError>>()?;
-        let help = "from the begin of several calls at the same time to the end of the last";
-        let series = parallel.series.as_ref().map(|name| self.series(&name.value, help));
-        let all = NonZeroU32::new(branches.len() as u32).unwrap_or(NonZeroU32::MIN);
-        Ok(Parallel { branches, at_once: parallel.at_once.unwrap_or(all), series })
-    }
-
-    fn call(&mut self, step: &suite::Step, names: &mut Names) -> Result<Call<Step>, SuiteError> {
+    ) -> Result<(Script, Rules), SuiteError> {
         let mut fields = step.request.clone();
         let (place, sql) = statements(&mut fields)?;
         fields.finish("a step")?;
@@ -199,7 +96,7 @@ impl Compiler {
             good: expect.map(|expect| good(expect, names, "expect")).transpose()?.unwrap_or_default(),
             until: step.poll.as_ref().map(|poll| good(poll.until.clone(), names, "until")).transpose()?,
             captures: step.captures.clone(),
-            feeds: step.feeds.iter().map(|feed| (feed.gives.clone(), self.meters[feed.measure])).collect(),
+            feeds: compiler.feeds(step),
         };
         if rules.need_rows()
             && let Some(Command::Send(batch)) =
@@ -210,51 +107,8 @@ impl Compiler {
                 last.describe();
             }
         }
-        let op = self.op(&name).ok_or_else(|| {
-            sql.wrong("more names of calls than can be told apart; give steps the same name")
-        })?;
-        self.scripts.push(script);
-        let rules = Some(Box::new(rules));
-        let poll = step.poll.as_ref().map(|poll| self.poll(poll));
-        let timeout = step.timeout.or(self.timeout).map(Into::into);
-        Ok(Call { op, step: Step { script: self.scripts.len() - 1, rules }, poll, timeout })
+        Ok((script, rules))
     }
-
-    fn poll(&mut self, poll: &suite::Poll) -> Poll {
-        let help = "from the first call to the condition";
-        let series = poll.series.as_ref().map(|name| self.series(&name.value, help));
-        Poll { every: poll.every.into(), at_most: poll.at_most, series }
-    }
-
-    /// The index of the series `name`.
-    fn series(&mut self, name: &str, help: &str) -> usize {
-        let at = self.names.extras.iter().position(|extra| extra.name == name);
-        at.unwrap_or_else(|| {
-            self.names.extras.push(plan(name, help));
-            self.names.extras.len() - 1
-        })
-    }
-
-    /// The index of `name`; none when there are too many.
-    fn op(&mut self, name: &str) -> Option<OpId> {
-        let at = self.names.ops.iter().position(|op| op == name).unwrap_or_else(|| {
-            self.names.ops.push(name.to_owned());
-            self.names.ops.len() - 1
-        });
-        OpId::try_from(at).ok()
-    }
-}
-
-/// The steps of all tasks; what a task needs, each of its steps needs.
-fn in_order(tasks: Vec<Task<Step>>) -> Vec<TaskStep<Step>> {
-    let steps = |task: Task<Step>| {
-        let condition = task.condition;
-        task.steps.into_iter().map(move |mut step| {
-            step.conditions.extend(condition.clone());
-            step
-        })
-    };
-    tasks.into_iter().flat_map(steps).collect()
 }
 
 /// What a step sends, and what mistakes in it are called.

@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use load_core::compile::{Feeds, feed};
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
@@ -27,7 +28,7 @@ pub struct Rules {
     /// What the user keeps.
     pub captures: Vec<Capture>,
     /// What goes to metrics.
-    pub feeds: Vec<(Gives, Meter)>,
+    pub feeds: Feeds,
 }
 
 /// What is good in an answer.
@@ -43,17 +44,6 @@ impl Default for Good {
     fn default() -> Self {
         Self { rows: 0..=u64::MAX, tests: Tests::default() }
     }
-}
-
-/// Where a metric of a suite is gathered: indices of the protocol's own counters and series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meter {
-    /// A sum.
-    Counter(usize),
-    /// Cases in question, and all cases.
-    Rate(usize, usize),
-    /// Times.
-    Trend(usize),
 }
 
 /// So many rows are shown.
@@ -107,7 +97,7 @@ impl Rules {
             probe.count(series::CHECKS_MADE, 1);
             probe.count(series::CHECKS_PASSED, u64::from(judged.is_ok()));
         }
-        self.feed(judged.is_ok(), time, &json, probe);
+        feed(&self.feeds, judged.is_ok(), time, Some(&json), probe);
         judged
     }
 
@@ -123,32 +113,6 @@ impl Rules {
         }
         self.captures.iter().try_for_each(|capture| capture.keep(&answer, scope))?;
         Ok(false)
-    }
-
-    fn feed(&self, ok: bool, time: Duration, json: &Json, probe: &Probe<'_>) {
-        for (gives, meter) in &self.feeds {
-            match (gives, *meter) {
-                (Gives::Time, Meter::Trend(series)) => {
-                    probe.observe(series, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-                }
-                (Gives::Ok, Meter::Counter(counter)) => probe.count(counter, u64::from(ok)),
-                (Gives::Failed, Meter::Counter(counter)) => probe.count(counter, u64::from(!ok)),
-                (Gives::Ok | Gives::Failed, Meter::Rate(cases, all)) => {
-                    probe.count(cases, u64::from(ok == matches!(gives, Gives::Ok)));
-                    probe.count(all, 1);
-                }
-                (Gives::Number(n), Meter::Counter(counter)) if ok => probe.count(counter, *n),
-                (Gives::Json(path), meter) if ok => {
-                    let value = path.find(json).first().and_then(|value| value.as_f64());
-                    match (value.filter(|value| *value >= 0.0), meter) {
-                        (Some(ms), Meter::Trend(series)) => probe.observe(series, (ms * 1e6) as u64),
-                        (Some(n), Meter::Counter(counter)) => probe.count(counter, n as u64),
-                        _ => {}
-                    }
-                }
-                _ => {}
-            }
-        }
     }
 }
 
