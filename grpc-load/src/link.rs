@@ -24,11 +24,13 @@ struct Gate {
     busy: Cell<usize>,
     /// Those who wait come before those who come later.
     waiting: Cell<usize>,
+    /// Those of them who were told of a stream and have not taken it yet. Who is told without need loses its turn.
+    told: Cell<usize>,
     freed: Notify,
 }
 
 /// A stream of a connection, for as long as this is there.
-pub(crate) struct Place<'a>(&'a Gate);
+pub(crate) struct Place<'a>(&'a Link);
 
 /// A place in the queue, for as long as this is there.
 struct Waiting<'a>(&'a Gate);
@@ -56,8 +58,8 @@ impl Link {
     /// Waits for a free stream; a wait is a sample of its series.
     #[inline]
     pub(crate) async fn place(&self, probe: &Probe<'_>) -> Place<'_> {
-        if self.gate.waiting.get() == 0 && !self.is_full() {
-            return self.gate.take();
+        if self.gate.waiting.get() == 0 && self.gate.busy.get() < self.limit() {
+            return self.take();
         }
         self.awaited(probe).await
     }
@@ -68,44 +70,51 @@ impl Link {
         let waiting = Waiting::new(&self.gate);
         loop {
             tokio::select! {
-                () = self.gate.freed.notified() => {}
+                () = self.gate.freed.notified() => self.gate.told.set(self.gate.told.get() - 1),
                 // The call hears of it from the connection.
                 _ = self.http2.ended() => break,
             }
-            if !self.is_full() {
+            if self.gate.busy.get() < self.limit() {
                 break;
             }
         }
         drop(waiting);
         probe.observe(STREAM_WAIT, probe.now().since(begin));
-        let place = self.gate.take();
-        if self.gate.waiting.get() > 0 && !self.is_full() {
-            self.gate.freed.notify_one();
-        }
+        let place = self.take();
+        self.tell();
         place
     }
 
     #[inline]
-    fn is_full(&self) -> bool {
-        // A server that allows none is asked all the same; h2 waits for it to change its mind.
-        self.gate.busy.get() >= self.http2.most_streams().max(1)
-    }
-}
-
-impl Gate {
-    #[inline]
     fn take(&self) -> Place<'_> {
-        self.busy.set(self.busy.get() + 1);
+        self.gate.busy.set(self.gate.busy.get() + 1);
         Place(self)
+    }
+
+    /// Tells as many of those who wait as there are streams for them: one where a call has ended, more where the server
+    /// allows more than before.
+    fn tell(&self) {
+        let Gate { busy, waiting, told, freed } = &*self.gate;
+        while told.get() < waiting.get() && busy.get() + told.get() < self.limit() {
+            told.set(told.get() + 1);
+            freed.notify_one();
+        }
+    }
+
+    /// A server that allows none is asked all the same; h2 waits for it to change its mind.
+    #[inline]
+    fn limit(&self) -> usize {
+        self.http2.most_streams().max(1)
     }
 }
 
 impl Drop for Place<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.busy.set(self.0.busy.get() - 1);
-        if self.0.waiting.get() > 0 {
-            self.0.freed.notify_one();
+        let gate = &self.0.gate;
+        gate.busy.set(gate.busy.get() - 1);
+        if gate.waiting.get() > 0 {
+            self.0.tell();
         }
     }
 }
