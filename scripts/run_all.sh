@@ -253,7 +253,7 @@ judge() {
 
 # What can be chosen in a folder, for people.
 choices() { # folder, extension
-  find "$1" -maxdepth 1 -name "*$2" -printf '%f\n' 2>/dev/null | sed "s/$2\$//" | sort | paste -sd ' '
+  find "$1" -mindepth 1 -maxdepth 1 -name "*$2" -printf '%f\n' 2>/dev/null | sed "s/$2\$//" | sort | paste -sd ' '
 }
 
 run_id=$(date -u +%Y%m%dT%H%M%SZ)
