@@ -2,6 +2,7 @@
 
 use load_report::collect::Collector;
 use load_report::figures::Record;
+use load_report::gauge::Sample;
 use load_report::journal::{Entry, Footer, encode};
 use load_report::model::{End, Header};
 use load_report::threshold::{Threshold, evaluate_one};
@@ -13,6 +14,7 @@ use crate::engine::{Command, Message, Ready};
 use crate::error::RunError;
 use crate::output::{Console, Folder, Progress};
 use crate::plan::RunPlan;
+use crate::sample::Sampling;
 use crate::usage::Meter;
 
 const SECOND: Nanos = Nanos(1_000_000_000);
@@ -94,6 +96,7 @@ pub(crate) struct Conductor<'a> {
     pub(crate) progress: Progress,
     pub(crate) meter: Meter,
     pub(crate) control_calls: u64,
+    pub(crate) sampling: Sampling,
     pub(crate) t0: Nanos,
 }
 
@@ -134,6 +137,7 @@ impl Conductor<'_> {
                     Some(message) => self.hear(message, crew.kind, &mut state),
                     None => break,
                 },
+                Some(sample) = self.sampling.next() => self.sample(sample, &mut state),
                 () = signals.next() => self.signal(crew, &mut state, &over),
                 () = over.wait() => {
                     if state.abandoned {
@@ -154,7 +158,12 @@ impl Conductor<'_> {
                 }
             }
         }
-        self.finish(state, crew.kind)
+        self.finish(state, crew.kind).await
+    }
+
+    fn sample(&mut self, sample: Sample, state: &mut State) {
+        state.collector.sample(&sample);
+        self.folder.append(&encode(&Entry::Sample(sample)));
     }
 
     fn hear(&mut self, message: Message, kind: &str, state: &mut State) {
@@ -226,17 +235,25 @@ impl Conductor<'_> {
             return false;
         }
         let run = state.collector.so_far().into_figures();
-        run.totals.requests > 0 && aborting.any(|threshold| !evaluate_one(threshold, &run).passed)
+        // What has not been observed yet, as a gauge in the first second, has not failed yet.
+        let fails = |threshold: &Threshold| {
+            let report = evaluate_one(threshold, &run);
+            !report.passed && report.observed.is_some()
+        };
+        run.totals.requests > 0 && aborting.any(fails)
     }
 
-    fn finish(mut self, mut state: State, kind: &str) -> Record {
+    async fn finish(mut self, mut state: State, kind: &str) -> Record {
         if state.left > 0 {
             state.lost.push(format!("{} {kind}(s) that did not end in time", state.left));
         }
+        let end_of_all = self.clock.now();
+        let (samples, remarks) = self.sampling.finish(state.interrupted && state.abandoned).await;
+        samples.into_iter().for_each(|sample| self.sample(sample, &mut state));
         let usage = self.meter.look(self.control_calls);
         state.collector.usage(usage);
         self.folder.append(&encode(&Entry::Usage(usage)));
-        let end_ns = if state.end_ns > 0 { state.end_ns } else { (self.clock.now() - self.t0).0 };
+        let end_ns = if state.end_ns > 0 { state.end_ns } else { (end_of_all - self.t0).0 };
         let stop_ns = match state.stopped {
             Some(at) => (at - self.t0).0,
             // A number of calls that ran out before the time ended when the last of them did.
@@ -249,6 +266,7 @@ impl Conductor<'_> {
         self.progress.finish();
         let mut record = state.collector.finish(footer);
         record.health.steal_ns = self.meter.stolen_ns();
+        record.warnings.extend(remarks);
         record
     }
 }

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod protocol;
 pub mod record;
 mod run;
+pub mod sample;
 pub mod schedule;
 mod script;
 pub mod secret;

@@ -9,8 +9,10 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use load_report::fault::FaultKind;
+use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::scope::Scope;
 use load_suite::suite::Suite;
@@ -22,6 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::Nanos;
 use crate::error::{PrepareError, UsageError};
 use crate::record::Observer;
+use crate::sample::Sampler;
 
 pub use crate::script::{Act, Branch, Call, Parallel, Poll, Script, Task, TaskStep, UserClass};
 
@@ -98,6 +101,17 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// Shares of the protocol's own counters.
     fn rates(&self) -> Vec<RatePlan> {
         Vec::new()
+    }
+
+    /// What the target can be asked about itself while the run lasts; for every part of a run the same.
+    fn gauges(&self) -> Vec<GaugePlan> {
+        Vec::new()
+    }
+
+    /// Who asks for the [gauges](Protocol::gauges). Called once a run at most, in the process that conducts and in the first
+    /// segment alone; used on its thread, from just before time zero to the end.
+    fn sampler(self: &Arc<Self>, _target: &Self::Target) -> Option<Box<dyn Sampler>> {
+        None
     }
 
     /// What virtual users do.

@@ -22,6 +22,7 @@ use crate::output::{Console, Folder, Progress, check_reports};
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, RunPlan, build, needs, preflight};
 use crate::protocol::{Control, Protocol};
+use crate::sample::{Sampler, Sampling};
 use crate::usage::Meter;
 
 /// Time from the last word of the crew to time zero: enough for every thread, or child, to have heard it.
@@ -194,10 +195,16 @@ impl Stage<'_> {
             Crew::threads(protocol, target, plan, 0, plan.segment)
                 .map_err(|source| RunError::Machine { what: "cannot start a thread", source })?
         };
-        self.play(&mut crew, signals).await
+        let sampler = plan.sample.and_then(|_| protocol.sampler(target));
+        self.play(&mut crew, sampler, signals).await
     }
 
-    async fn play(self, crew: &mut Crew, signals: &mut Signals) -> Result<Option<Record>, RunError> {
+    async fn play(
+        self,
+        crew: &mut Crew,
+        sampler: Option<Box<dyn Sampler>>,
+        signals: &mut Signals,
+    ) -> Result<Option<Record>, RunError> {
         let Some(connected) = ready(crew, signals).await? else { return Ok(None) };
         if connected.connected == 0 && connected.failed > 0 {
             crew.tell(crate::engine::Command::Abandon(None));
@@ -220,6 +227,8 @@ impl Stage<'_> {
             plan: self.plan.record.clone(),
         };
         let events = Events::start(&self.plan.events, &self.clock, t0);
+        let every = self.plan.sample.unwrap_or_default();
+        let sampling = Sampling::start(sampler, &self.plan.record.gauges, every, &self.clock, t0);
         let duration_s = self.plan.record.duration_s;
         let wanted = !self.args.quiet && !self.args.no_progress;
         let conductor = Conductor {
@@ -230,6 +239,7 @@ impl Stage<'_> {
             progress: Progress::start(self.console, duration_s, wanted),
             meter: Meter::start(self.plan.processes),
             control_calls: self.control_calls,
+            sampling,
             t0,
         };
         let mut record = conductor.conduct(header, crew, signals).await;

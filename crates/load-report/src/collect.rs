@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::figures::{Record, all_ops};
+use crate::gauge::{Sample, Samples};
 use crate::hist::Histogram;
 use crate::journal::{Footer, Frame, Usage};
 use crate::model::{End, Header, Health, Point, Timeseries};
@@ -20,6 +21,7 @@ pub struct Collector {
     header: Header,
     data: Tally,
     series: Series,
+    samples: Samples,
     usage: BTreeMap<u32, Usage>,
     workers: BTreeMap<(u32, u32), Worker>,
     health: Health,
@@ -43,6 +45,7 @@ impl Collector {
             header,
             data: Tally::default(),
             series: Series::default(),
+            samples: Samples::default(),
             usage: BTreeMap::new(),
             workers: BTreeMap::new(),
             health: Health::default(),
@@ -74,6 +77,11 @@ impl Collector {
     /// Notes what one process has used so far.
     pub fn usage(&mut self, usage: Usage) {
         self.usage.insert(usage.process, usage);
+    }
+
+    /// Adds one look at the gauges.
+    pub fn sample(&mut self, sample: &Sample) {
+        self.samples.absorb(sample, &self.header.plan);
     }
 
     /// The sum so far.
@@ -135,6 +143,7 @@ impl Collector {
             warnings: Vec::new(),
             events: Vec::new(),
             timeseries: self.series.finish(),
+            samples: self.samples,
             health: self.health,
             data: self.data,
         }
@@ -270,6 +279,8 @@ pub(crate) mod tests {
             extras: Vec::new(),
             counters: Vec::new(),
             rates: Vec::new(),
+            gauges: Vec::new(),
+            sample_s: None,
             thresholds: Vec::new(),
             tags: BTreeMap::new(),
             args: serde_json::Value::Null,

@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::fault::ByKind;
+use crate::gauge::Samples;
 use crate::hist::Histogram;
 use crate::laws;
 use crate::model::{
@@ -30,6 +31,8 @@ pub struct Record {
     pub events: Vec<EventReport>,
     /// Counts over time.
     pub timeseries: Timeseries,
+    /// What the target said of itself.
+    pub samples: Samples,
     /// What the run knows about its own health.
     pub health: Health,
     /// All counters.
@@ -75,7 +78,8 @@ impl Record {
 
     /// Computes every figure, without a judgement.
     pub fn into_figures(self) -> RunFile {
-        let Self { header, end, interrupted, recovered, warnings, events, timeseries, health, data } = self;
+        let Self { header, end, interrupted, recovered, warnings, events, timeseries, samples, health, data } =
+            self;
         let plan = &header.plan;
         let counted = Counted::of(plan, &data, end);
         let (ledger, totals) = (ledger(&data, &health), counted.figures());
@@ -84,6 +88,7 @@ impl Record {
         let extras = extra_reports(plan, &counted.tally.extras);
         let counters = counter_reports(plan, &counted);
         let rates = rate_reports(plan, &counted);
+        let gauges = samples.reports(plan);
         RunFile {
             verdict: Verdict::NoData,
             exit: Exit::NoData,
@@ -101,10 +106,12 @@ impl Record {
             extras,
             counters,
             rates,
+            gauges,
             generator: generator(plan, &health, begun, &counted.tally),
             thresholds: Vec::new(),
             events,
             timeseries,
+            samples,
             health,
             data,
             header,
@@ -123,10 +130,20 @@ impl RunFile {
     /// The lossless half, to be merged or judged again.
     pub fn into_record(self) -> Record {
         let Self {
-            header, end, interrupted, recovered, warnings, events, timeseries, mut health, data, ..
+            header,
+            end,
+            interrupted,
+            recovered,
+            warnings,
+            events,
+            timeseries,
+            samples,
+            mut health,
+            data,
+            ..
         } = self;
         health.violations.clear();
-        Record { header, end, interrupted, recovered, warnings, events, timeseries, health, data }
+        Record { header, end, interrupted, recovered, warnings, events, timeseries, samples, health, data }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::Collector;
 use crate::figures::Record;
+use crate::gauge::Sample;
 use crate::model::{End, Header, SCHEMA};
 use crate::tally::Tally;
 
@@ -28,6 +29,8 @@ pub enum Entry {
     Usage(Usage),
     /// The run ended by itself.
     Footer(Footer),
+    /// One look at the gauges.
+    Sample(Sample),
 }
 
 /// What one worker counted in one interval.
@@ -158,6 +161,7 @@ pub fn recover(bytes: &[u8]) -> Result<Record, JournalError> {
             Entry::Header(_) => break,
             Entry::Frame(frame) => collector.absorb(&frame),
             Entry::Usage(usage) => collector.usage(usage),
+            Entry::Sample(sample) => collector.sample(&sample),
             Entry::Footer(end) => footer = Some(end),
         }
     }
@@ -181,6 +185,7 @@ fn read_header(json: &str) -> Result<Header, JournalError> {
 mod tests {
     use super::*;
     use crate::collect::tests::{frame, header};
+    use crate::gauge::{GaugeKind, GaugePlan, GaugeUnit};
 
     fn journal(frames: u32, footer: bool) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -226,6 +231,29 @@ mod tests {
     fn a_footer_makes_the_run_whole() {
         let record = recover(&journal(10, true)).unwrap();
         assert!(!record.recovered && !record.interrupted && record.health.lost.is_empty());
+    }
+
+    #[test]
+    fn looks_at_gauges_survive_a_kill() {
+        let mut header = header(10);
+        let gauge = GaugePlan {
+            name: "memory".into(),
+            help: String::new(),
+            unit: GaugeUnit::Bytes,
+            kind: GaugeKind::Level,
+        };
+        header.plan.gauges = vec![gauge];
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(encode(&Entry::Header(serde_json::to_string(&header).unwrap())));
+        for second in 1..=3 {
+            let at_ns = second * 1_000_000_000;
+            let values = if second == 2 { Vec::new() } else { vec![Some(second as f64)] };
+            bytes.extend(encode(&Entry::Sample(Sample { from_ns: at_ns - 1, at_ns, values })));
+            bytes.extend(encode(&Entry::Frame(Box::new(frame(0, second as u32 - 1, 100, 100)))));
+        }
+        let samples = recover(&bytes).unwrap().samples;
+        assert_eq!((samples.answered, samples.failed, samples.points.len()), (2, 1, 2));
+        assert_eq!(recover(&bytes).unwrap().into_figures().gauges[0].max, Some(3.0));
     }
 
     #[test]

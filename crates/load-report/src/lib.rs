@@ -7,6 +7,7 @@ pub mod collect;
 pub mod exit;
 pub mod fault;
 pub mod figures;
+pub mod gauge;
 pub mod hist;
 pub mod journal;
 pub mod laws;

@@ -195,6 +195,7 @@ fn add(sum: &mut Record, part: Record) {
     sum.warnings.extend(part.warnings);
     sum.events.extend(part.events);
     sum.timeseries.merge(&part.timeseries);
+    sum.samples.merge(&part.samples);
     sum.health.merge(part.health);
     sum.data.merge(&part.data);
 }
@@ -289,6 +290,7 @@ mod tests {
             warnings: Vec::new(),
             events: Vec::new(),
             timeseries: Timeseries { interval_s: 1, points: vec![point] },
+            samples: crate::gauge::Samples::default(),
             health: Health {
                 cpu_ns: 10,
                 clock_jump_ms: f64::from(index),

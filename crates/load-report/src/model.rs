@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 use crate::fault::FaultKind;
+use crate::gauge::{GaugePlan, GaugeReport, Samples};
 use crate::tally::{Ledger, Tally};
 use crate::verdict::{Invalid, Verdict};
 
@@ -56,6 +57,9 @@ pub struct RunFile {
     /// Shares of counters, over all counted phases.
     #[serde(default)]
     pub rates: Vec<RateReport>,
+    /// What the target said of itself, over all counted phases.
+    #[serde(default)]
+    pub gauges: Vec<GaugeReport>,
     /// What the generator itself used.
     pub generator: Generator,
     /// Thresholds with what was observed.
@@ -65,6 +69,9 @@ pub struct RunFile {
     pub events: Vec<EventReport>,
     /// At most 3,600 points.
     pub timeseries: Timeseries,
+    /// Every look at the gauges.
+    #[serde(default)]
+    pub samples: Samples,
     /// The health record that the verdict rests on.
     pub health: Health,
     /// The lossless record: merging run files means adding these.
@@ -190,6 +197,12 @@ pub struct Plan {
     /// Shares of counters.
     #[serde(default)]
     pub rates: Vec<RatePlan>,
+    /// What the target is asked for while the run lasts; other places refer to them by index.
+    #[serde(default)]
+    pub gauges: Vec<GaugePlan>,
+    /// How often it is asked, seconds; none when it is not.
+    #[serde(default)]
+    pub sample_s: Option<f64>,
     /// Thresholds as given, the default one included.
     pub thresholds: Vec<String>,
     /// `--tag K=V`.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::collect::MAX_POINTS;
 use crate::figures::Record;
+use crate::gauge::Samples;
 use crate::merge::{MAX_SEGMENTS, MAX_WEIGHT, weight};
 use crate::model::{End, Header, Point, RunFile, SCHEMA, Timeseries};
 use crate::tally::Tally;
@@ -95,7 +96,8 @@ pub fn read_run(name: &str, bytes: &[u8]) -> Result<RunFile, ReadError> {
     let probe: Probe = serde_json::from_slice(bytes).map_err(|e| json_error(name, bytes, &e))?;
     check_schema(name, probe.schema)?;
     let run: RunFile = serde_json::from_slice(bytes).map_err(|e| json_error(name, bytes, &e))?;
-    let checked = check(&run.header, run.end, &run.data, &run.timeseries);
+    let checked = check(&run.header, run.end, &run.data, &run.timeseries)
+        .and_then(|()| check_samples(&run.header, &run.samples));
     checked.map_err(|reason| ReadError::Invalid { name: owned(), reason })?;
     Ok(run)
 }
@@ -136,7 +138,8 @@ fn check_schema(name: &str, found: Option<serde_json::Value>) -> Result<(), Read
 /// # Errors
 /// Says which parts contradict one another, or which number is out of range.
 pub fn check_record(record: &Record) -> Result<(), String> {
-    check(&record.header, record.end, &record.data, &record.timeseries)
+    check(&record.header, record.end, &record.data, &record.timeseries)?;
+    check_samples(&record.header, &record.samples)
 }
 
 /// What serde cannot see: whether the parts of the file agree, and whether sums of its numbers can overflow.
@@ -165,6 +168,7 @@ fn check_header(header: &Header) -> Result<(), String> {
         ("ops", plan.ops.len()),
         ("extras", plan.extras.len()),
         ("counters", plan.counters.len()),
+        ("gauges", plan.gauges.len()),
     ] {
         if n > MAX_NAMES {
             return Err(format!("plan.{what} has {n} entries, expected at most {MAX_NAMES}"));
@@ -230,6 +234,24 @@ fn check_series(series: &Timeseries) -> Result<(), String> {
     };
     match series.points.iter().position(|point| !fits(point)) {
         Some(index) => Err(format!("timeseries.points[{index}] is out of range")),
+        None => Ok(()),
+    }
+}
+
+fn check_samples(header: &Header, samples: &Samples) -> Result<(), String> {
+    let plan = &header.plan;
+    let n = samples.points.len();
+    if n > MAX_POINTS {
+        return Err(format!("samples has {n} points, expected at most {MAX_POINTS}"));
+    }
+    let widest = samples.points.iter().map(|point| point.values.len());
+    let widest = widest.chain(samples.phases.iter().map(Vec::len)).max().unwrap_or(0);
+    if widest > plan.gauges.len() || samples.phases.len() > plan.phases.len() {
+        return Err("samples have more gauges or phases than the plan".into());
+    }
+    let end_s = MAX_NS as f64 / 1e9;
+    match samples.points.iter().position(|point| !(0.0..end_s).contains(&point.t_s)) {
+        Some(index) => Err(format!("samples.points[{index}] is out of range")),
         None => Ok(()),
     }
 }

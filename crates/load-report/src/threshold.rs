@@ -68,6 +68,13 @@ impl Threshold {
         self.rule.series().filter_map(|series| series.component.as_deref()).collect()
     }
 
+    /// A gauge that it speaks of.
+    pub fn gauge(&self) -> Option<&str> {
+        let gauge =
+            |series: &Series| matches!(series.metric, Metric::Gauge(..)) && series.component.is_none();
+        self.rule.series().find(|series| gauge(series)).map(|series| series.metric.name())
+    }
+
     /// The expression in its plainest form: the same for all ways to type it.
     pub fn normal_form(&self) -> String {
         self.rule.to_string()

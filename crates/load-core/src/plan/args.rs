@@ -88,6 +88,9 @@ pub struct LoadArgs {
     /// JSON. Repeatable.
     #[arg(long = "threshold", value_name = "EXPR | @FILE", value_parser = expressions, help_heading = "Verdict")]
     pub thresholds: Vec<Expressions>,
+    /// How often the target is asked about itself beside the load (docs/db-load.md), or off [default: 1s, where it can be].
+    #[arg(long, value_name = "D|off", value_parser = sampled, help_heading = "Verdict")]
+    pub sample: Option<Sampled>,
     /// Judge nothing, not even error_rate < 1%.
     #[arg(long, help_heading = "Verdict")]
     pub no_thresholds: bool,
@@ -204,6 +207,24 @@ impl ArrivalKind {
             Self::Poisson => "poisson",
         }
     }
+}
+
+/// How often the target is asked about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampled {
+    /// Never.
+    Off,
+    /// After each such time.
+    Every(Duration),
+}
+
+fn sampled(text: &str) -> Result<Sampled, String> {
+    if text == "off" {
+        return Ok(Sampled::Off);
+    }
+    let sensible = Duration::from_millis(100)..=Duration::from_hours(1);
+    let every = units::duration(text).ok().filter(|every| sensible.contains(every));
+    every.map(Sampled::Every).ok_or_else(|| "expected a time from 100ms to 1h, or off".into())
 }
 
 /// What one `--threshold` says: an expression, or all those of a file.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, RatePlan, Stage as StageRecord};
 use load_report::threshold::{Catalog, Threshold, with_defaults};
 use load_suite::shape::Shape;
@@ -12,6 +13,7 @@ use load_suite::suite::Event;
 use load_suite::think::Think;
 
 use super::args::{ArrivalKind, LoadArgs};
+use super::sample::sample;
 use super::{Load, RunPlan};
 use crate::clock::Nanos;
 use crate::error::UsageError;
@@ -42,6 +44,8 @@ pub struct Context {
     pub counters: Vec<ExtraPlan>,
     /// [`Protocol::rates`].
     pub rates: Vec<RatePlan>,
+    /// [`Protocol::gauges`].
+    pub gauges: Vec<GaugePlan>,
     /// The protocol's flags, without secrets.
     pub args: serde_json::Value,
     /// How lanes and links go together.
@@ -61,6 +65,7 @@ impl Context {
             extras: protocol.extras(),
             counters: protocol.counters(),
             rates: protocol.rates(),
+            gauges: protocol.gauges(),
             args: protocol.describe(),
             sharing: protocol.sharing(),
             width: protocol.script().width(),
@@ -93,22 +98,12 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     let connections = args.connections.unwrap_or_else(|| vus.div_ceil(lanes.unwrap_or(1)));
     let (timeout, graceful_stop) = (args.timeout.unwrap_or(PATIENCE), args.graceful_stop.unwrap_or(PATIENCE));
     let thresholds = thresholds(args, &context)?;
+    let sample = sample(args, &context, &thresholds)?;
     let shape = match &load {
         Load::Closed { users, .. } => users,
         Load::Open { rate, .. } => rate,
     };
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    // Every worker has a lane, and a connection.
-    let workers = if context.sharing == Sharing::Exclusive { max_vus } else { max_vus.min(connections) };
-    let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-    let parts = args.processes.saturating_mul(args.segment.of);
-    if context.sharing != Sharing::Exclusive && connections < u64::from(parts) {
-        return refuse(format!(
-            "--connections {connections} is fewer than the {parts} processes of all segments, each of which needs one"
-        ));
-    }
-    let threads = args.threads.unwrap_or_else(|| (cores / args.processes).max(1));
-    let threads = threads.clamp(1, (workers / args.processes / args.segment.of).max(1));
+    let threads = threads(args, context.sharing, max_vus, connections)?;
     let seconds = |d: Duration| d.as_secs_f64();
     let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let record = Plan {
@@ -134,6 +129,8 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         extras: context.extras,
         counters: context.counters,
         rates: context.rates,
+        gauges: context.gauges,
+        sample_s: sample.map(seconds),
         thresholds: thresholds.iter().map(ToString::to_string).collect(),
         tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         args: context.args,
@@ -155,8 +152,24 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         processes: args.processes,
         raw: raw(args)?,
         events: events(args, duration)?,
+        sample: sample.filter(|_| args.segment.index == 0).map(Nanos::from),
         secrets: context.secrets,
     })
+}
+
+/// Workers of each process, every one of which has a lane, and a connection.
+fn threads(args: &LoadArgs, sharing: Sharing, max_vus: u64, connections: u64) -> Result<u32, UsageError> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let workers = if sharing == Sharing::Exclusive { max_vus } else { max_vus.min(connections) };
+    let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+    let parts = args.processes.saturating_mul(args.segment.of);
+    if sharing != Sharing::Exclusive && connections < u64::from(parts) {
+        return refuse(format!(
+            "--connections {connections} is fewer than the {parts} processes of all segments, each of which needs one"
+        ));
+    }
+    let threads = args.threads.unwrap_or_else(|| (cores / args.processes).max(1));
+    Ok(threads.clamp(1, (workers / args.processes / args.segment.of).max(1)))
 }
 
 /// A request at least for every user.
@@ -341,7 +354,8 @@ fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, Usag
     let catalog = Catalog::standard()
         .with_extras(&context.extras)
         .with_counters(&context.counters)
-        .with_rates(&context.rates);
+        .with_rates(&context.rates)
+        .with_gauges(&context.gauges);
     let parse = |(place, text): (&str, &str)| {
         Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
     };

@@ -3,6 +3,7 @@
 pub mod args;
 mod build;
 mod preflight;
+mod sample;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub struct RunPlan {
     pub threads: u32,
     /// Child processes; 1 means that this process does the work.
     pub processes: u32,
+    /// How often the target is asked about itself; none when it is not, or another segment does.
+    pub sample: Option<Nanos>,
     /// What must never be printed.
     pub secrets: Arc<Secrets>,
     /// `--out raw=FILE`.

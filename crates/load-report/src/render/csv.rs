@@ -26,6 +26,8 @@ const PERCENTILES: [(&str, f64); 11] = [
     ("99.99%", 0.9999),
     ("100%", 1.0),
 ];
+/// A look that was due at the end of an interval comes by then, s.
+const LATE_S: f64 = 0.25;
 /// What stands where there is nothing to compute a percentile from.
 const NONE: &str = "N/A";
 /// The name of the row over all ops.
@@ -114,7 +116,8 @@ pub fn exceptions(run: &RunFile) -> Vec<u8> {
 }
 
 /// `<component>_timeseries.csv`: one row an interval, in the columns of Locust's `_stats_history.csv`.
-/// Percentiles that a point does not have are `N/A`, and so are the cumulative median and minimum.
+/// Percentiles that a point does not have are `N/A`, and so are the cumulative median and minimum. Behind those columns is
+/// one for each gauge, with the last look before the end of the interval, or just after it.
 pub fn timeseries(run: &RunFile) -> Vec<u8> {
     let mut head = vec!["Timestamp", "User Count", "Type", "Name", "Requests/s", "Failures/s"];
     head.extend(PERCENTILES.map(|(name, _)| name));
@@ -127,6 +130,9 @@ pub fn timeseries(run: &RunFile) -> Vec<u8> {
         "Total Max Response Time",
         "Total Average Content Size",
     ]);
+    let gauges: Vec<String> = run.header.plan.gauges.iter().map(|gauge| safe(&gauge.name)).collect();
+    head.extend(gauges.iter().map(String::as_str));
+    let mut looks = run.samples.points.iter().peekable();
     let mut sheet = Sheet::new(&head);
     let start_s = run.header.started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second);
     let interval_s = f64::from(run.timeseries.interval_s.max(1));
@@ -155,6 +161,15 @@ pub fn timeseries(run: &RunFile) -> Vec<u8> {
         ];
         row.extend(PERCENTILES.map(|(name, _)| stored(name).map_or_else(|| NONE.to_owned(), decimal)));
         row.extend(total.row());
+        let mut look = None;
+        while let Some(within) = looks.next_if(|look| look.t_s < point.t_s + interval_s + LATE_S) {
+            look = Some(within);
+        }
+        let value = |gauge: usize| *look?.values.get(gauge)?;
+        row.extend(
+            (0..gauges.len())
+                .map(|gauge| value(gauge).map_or_else(|| NONE.to_owned(), |value| value.to_string())),
+        );
         sheet.row(row);
     }
     sheet.finish()

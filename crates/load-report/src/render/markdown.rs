@@ -7,7 +7,7 @@ use crate::tally::Ledger;
 use super::escape::markdown;
 use super::text::fault;
 use super::units::{
-    PERCENTILES, bytes, count, number, observed, offered, percent, percentiles, seconds, verdict,
+    PERCENTILES, bytes, count, gauge, number, observed, offered, percent, percentiles, seconds, verdict,
 };
 
 /// Most rows of a table of failures.
@@ -99,6 +99,7 @@ fn component(out: &mut String, run: &RunFile) {
     times(out, run);
     counters(out, run);
     rates(out, run);
+    gauges(out, run);
     ledger(out, run);
     failures(out, &run.faults);
     details(out, run);
@@ -151,6 +152,19 @@ fn rates(out: &mut String, run: &RunFile) {
     for rate in &run.rates {
         let share = rate.share.map_or_else(|| "–".to_owned(), percent);
         table_row(out, [markdown(&rate.name), share, count(rate.cases), count(rate.all)]);
+    }
+}
+
+fn gauges(out: &mut String, run: &RunFile) {
+    let mut said = run.gauges.iter().filter(|gauge| gauge.count > 0).peekable();
+    if said.peek().is_none() {
+        return;
+    }
+    out.push('\n');
+    table_head(out, &["gauge", "min", "mean", "max", "last"], 1);
+    for of in said {
+        let figures = [of.min, of.mean, of.max, of.last].map(|value| gauge(of.unit, value));
+        table_row(out, [markdown(&of.name)].into_iter().chain(figures));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 use super::escape::terminal;
 use super::table::Table;
 use super::units::{
-    PERCENTILES, bytes, count, number, observed, offered, percent, percentiles, seconds, verdict,
+    PERCENTILES, bytes, count, gauge, number, observed, offered, percent, percentiles, seconds, verdict,
 };
 
 /// Most rows of the table of failures.
@@ -43,6 +43,7 @@ pub fn run(run: &RunFile, colour: bool) -> String {
         ("series of the protocol, ms", extras(run)),
         ("counters of the protocol", counters(run)),
         ("shares of the protocol", rates(run)),
+        ("gauges of the target", gauges(run)),
         ("generator", generator(run)),
         ("events", events(run)),
     ];
@@ -321,6 +322,20 @@ fn rates(run: &RunFile) -> String {
     for rate in &run.rates {
         let share = rate.share.map_or_else(|| "–".to_owned(), percent);
         table.row([terminal(&rate.name), share, count(rate.cases), count(rate.all)]);
+    }
+    table.render()
+}
+
+/// Those that the target has said anything about.
+fn gauges(run: &RunFile) -> String {
+    let mut table = Table::new(1, &["", "min", "mean", "max", "last"]);
+    let mut said = run.gauges.iter().filter(|gauge| gauge.count > 0).peekable();
+    if said.peek().is_none() {
+        return String::new();
+    }
+    for of in said {
+        let figures = [of.min, of.mean, of.max, of.last].map(|value| gauge(of.unit, value));
+        table.row([terminal(&of.name)].into_iter().chain(figures));
     }
     table.render()
 }

@@ -1,5 +1,6 @@
 //! How are numbers written for people? Three digits that matter, thousands apart, the unit beside them.
 
+use crate::gauge::GaugeUnit;
 use crate::model::{Quantiles, RunFile, ThresholdReport};
 
 /// A count with its thousands apart: `12,345`.
@@ -74,7 +75,11 @@ pub const PERCENTILES: [&str; 6] = ["p50", "p90", "p95", "p99", "p99.9", "max"];
 /// What was observed for a threshold, with its unit; `nothing` without any.
 pub fn observed(report: &ThresholdReport) -> String {
     let Some(value) = report.observed else { return "nothing".to_owned() };
-    match report.unit.as_str() {
+    with_unit(&report.unit, value)
+}
+
+fn with_unit(unit: &str, value: f64) -> String {
+    match unit {
         "ms" => format!("{} ms", number(value)),
         "ratio" => percent(value),
         "per_s" => format!("{}/s", number(value)),
@@ -83,6 +88,11 @@ pub fn observed(report: &ThresholdReport) -> String {
         "count" if value >= 0.0 && value.fract() == 0.0 => count(value as u64),
         _ => number(value),
     }
+}
+
+/// A value of a gauge with its unit; a dash without any.
+pub fn gauge(unit: GaugeUnit, value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| with_unit(unit.name(), value))
 }
 
 /// What the plan offers: `500/s constant` or `64 users`.

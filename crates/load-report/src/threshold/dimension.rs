@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::gauge::GaugeUnit;
+
 /// What a value is an amount of. Every value of a threshold is kept in its dimension's base unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dimension {
@@ -84,6 +86,18 @@ impl Unit {
 }
 
 impl Dimension {
+    /// That of the values of a gauge.
+    pub(super) fn of(unit: GaugeUnit) -> Self {
+        match unit {
+            GaugeUnit::Count => Self::Count,
+            GaugeUnit::Bytes => Self::Bytes,
+            GaugeUnit::Ratio => Self::Ratio,
+            GaugeUnit::PerS => Self::PerSecond,
+            GaugeUnit::BytesPerS => Self::BytesPerSecond,
+            GaugeUnit::Ms => Self::Time,
+        }
+    }
+
     /// The name of the base unit in results.
     pub(super) fn unit(self) -> &'static str {
         match self {

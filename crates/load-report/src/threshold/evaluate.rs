@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::model::{RunFile, ThresholdOutcome, ThresholdReport};
 
+use super::dimension::Dimension;
 use super::metric::Bias;
-use super::observe::observe;
+use super::observe::{self, observe};
 use super::rule::{Level, Metric, Operator, Rule, Series, Sign, Sum, Term};
 use super::{Threshold, reach};
 
@@ -44,6 +45,22 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// What the rule compares. Where the expression alone does not tell, it was taken for times or counts, and the gauges of
+    /// another component say it themselves.
+    fn dimension(&self, rule: &Rule) -> Result<Dimension, String> {
+        let mut found = None;
+        for series in rule.series() {
+            let Ok(run) = self.run(series) else { continue };
+            let Some(dimension) = observe::dimension(series, run) else { continue };
+            let guessed = [Dimension::Time, Dimension::Count].contains(&rule.dimension);
+            if dimension != rule.dimension && (dimension == Dimension::Time || !guessed) {
+                return Err(format!("{series} is {dimension}, compared with {}", rule.dimension));
+            }
+            found = Some(dimension);
+        }
+        Ok(found.unwrap_or(rule.dimension))
+    }
+
     fn value(&self, sum: &Sum) -> Result<f64, String> {
         sum.evaluate(|series| observe(series, self.run(series)?))
     }
@@ -57,31 +74,37 @@ pub fn evaluate_one(threshold: &Threshold, run: &RunFile) -> ThresholdReport {
         return evaluate(threshold, &Scope::of(run));
     }
     let note = format!("needs the results of {}: aggregate judges it", others.join(", "));
-    report(threshold, None, ThresholdOutcome::Skipped, Some(note))
+    let dimension = threshold.rule.dimension;
+    report(threshold, dimension, None, ThresholdOutcome::Skipped, Some(note))
 }
 
 /// Judges a threshold on the runs of `scope`. Without samples it does not hold, whatever it says.
 pub fn evaluate(threshold: &Threshold, scope: &Scope<'_>) -> ThresholdReport {
     let rule = &threshold.rule;
+    let dimension = match scope.dimension(rule) {
+        Ok(dimension) => dimension,
+        Err(note) => return report(threshold, rule.dimension, None, broken(rule.level), Some(note)),
+    };
+    let report = |observed, outcome, note| report(threshold, dimension, observed, outcome, note);
     let (left, right) = match (scope.value(&rule.left), scope.value(&rule.right)) {
         (Ok(left), Ok(right)) => (left, right),
-        (Err(note), _) | (_, Err(note)) => return report(threshold, None, broken(rule.level), Some(note)),
+        (Err(note), _) | (_, Err(note)) => return report(None, broken(rule.level), Some(note)),
     };
     // What is observed is the side that is not a constant; of two such sides the right one is the limit.
     let (observed, limit) = match (rule.left.constant(), rule.right.constant()) {
         (Some(_), _) => (right, None),
         (None, Some(_)) => (left, None),
-        (None, None) => (left, Some(format!("compared with {}", rule.dimension.show(right)))),
+        (None, None) => (left, Some(format!("compared with {}", dimension.show(right)))),
     };
     if !left.is_finite() || !right.is_finite() {
-        return report(threshold, None, broken(rule.level), Some("not a number".to_owned()));
+        return report(None, broken(rule.level), Some("not a number".to_owned()));
     }
     if rule.operator.holds(left, right) {
-        return report(threshold, Some(observed), ThresholdOutcome::Pass, limit);
+        return report(Some(observed), ThresholdOutcome::Pass, limit);
     }
     let (outcome, why) = failed(rule, scope);
     let note: Vec<String> = limit.into_iter().chain(why).collect();
-    report(threshold, Some(observed), outcome, (!note.is_empty()).then(|| note.join("; ")))
+    report(Some(observed), outcome, (!note.is_empty()).then(|| note.join("; ")))
 }
 
 fn broken(level: Level) -> ThresholdOutcome {
@@ -97,7 +120,10 @@ fn failed(rule: &Rule, scope: &Scope<'_>) -> (ThresholdOutcome, Option<String>) 
     if beyond.is_some() {
         return (ThresholdOutcome::Warn, beyond);
     }
-    let bound = |series: &Series| scope.run(series).is_ok_and(|run| run.generator.generator_bound);
+    let bound = |series: &Series| {
+        let run = scope.run(series).ok().filter(|run| run.generator.generator_bound);
+        run.is_some_and(|run| !observe::is_gauge(series, run))
+    };
     if !excusable(rule).any(bound) {
         return (broken(rule.level), None);
     }
@@ -120,7 +146,7 @@ fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
             Metric::Builtin(builtin) => builtin.bias(),
             Metric::Extra(_) => Bias::Longer,
             Metric::Counter(_) => Bias::Less,
-            Metric::Share(_) => Bias::None,
+            Metric::Share(_) | Metric::Gauge(..) => Bias::None,
         };
         let upward_fails = match operator {
             Operator::Less | Operator::LessOrEqual => Some(sign == Sign::Plus),
@@ -138,6 +164,7 @@ fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
 
 fn report(
     threshold: &Threshold,
+    dimension: Dimension,
     observed: Option<f64>,
     outcome: ThresholdOutcome,
     note: Option<String>,
@@ -146,7 +173,7 @@ fn report(
         expression: threshold.text.clone(),
         level: threshold.rule.level.name().to_owned(),
         observed,
-        unit: threshold.rule.dimension.unit().to_owned(),
+        unit: dimension.unit().to_owned(),
         passed: outcome == ThresholdOutcome::Pass,
         outcome,
         note,

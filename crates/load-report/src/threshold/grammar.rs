@@ -124,7 +124,11 @@ impl Parser<'_> {
             return Err(self.cursor.expected(&format!("the closing {quote}")));
         }
         let aggregation = self.aggregation(name, kind)?;
-        let dimension = typing::of(&metric, aggregation);
+        let dimension = match kind {
+            // Times or a gauge: what it is compared with says which.
+            None if aggregation.suits(Kind::Gauge) => None,
+            _ => typing::of(&metric, aggregation),
+        };
         Ok((Series { component, metric, selector, aggregation }, dimension))
     }
 
@@ -163,6 +167,9 @@ impl Parser<'_> {
         }
         if self.catalog.has_rate(name) {
             return Ok((Metric::Share(name.to_owned()), Some(Kind::Rate)));
+        }
+        if let Some(dimension) = self.catalog.gauge(name) {
+            return Ok((Metric::Gauge(name.to_owned(), dimension), Some(Kind::Gauge)));
         }
         // What other components record is not known here.
         if self.catalog.is_lenient() || qualified {

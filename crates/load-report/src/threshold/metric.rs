@@ -1,5 +1,6 @@
 //! What can be observed? The metrics that every tool has, and the names a threshold may use.
 
+use crate::gauge::GaugePlan;
 use crate::model::{ExtraPlan, RatePlan};
 
 use super::dimension::Dimension;
@@ -200,19 +201,26 @@ pub struct Catalog {
     extras: Vec<String>,
     counters: Vec<String>,
     rates: Vec<String>,
+    gauges: Vec<(String, Dimension)>,
     lenient: bool,
 }
 
 impl Catalog {
     /// The metrics that every tool has.
     pub fn standard() -> Self {
-        Self { extras: Vec::new(), counters: Vec::new(), rates: Vec::new(), lenient: false }
+        Self {
+            extras: Vec::new(),
+            counters: Vec::new(),
+            rates: Vec::new(),
+            gauges: Vec::new(),
+            lenient: false,
+        }
     }
 
-    /// Any name: one that is not built in is taken for a series of times, and its absence shows at the
+    /// Any name: one that is not built in is taken for a series of times or a gauge, and its absence shows at the
     /// evaluation. For files of tools whose series are not known yet.
     pub fn lenient() -> Self {
-        Self { extras: Vec::new(), counters: Vec::new(), rates: Vec::new(), lenient: true }
+        Self { lenient: true, ..Self::standard() }
     }
 
     /// Adds a protocol's own series: distributions of times.
@@ -236,10 +244,18 @@ impl Catalog {
         self
     }
 
+    /// Adds what a protocol's target says of itself.
+    #[must_use]
+    pub fn with_gauges(mut self, gauges: &[GaugePlan]) -> Self {
+        self.gauges.extend(gauges.iter().map(|gauge| (gauge.name.clone(), Dimension::of(gauge.unit))));
+        self
+    }
+
     /// Every name listed, built-in ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         Builtin::names()
             .chain(self.extras.iter().chain(&self.counters).chain(&self.rates).map(String::as_str))
+            .chain(self.gauges.iter().map(|(name, _)| name.as_str()))
     }
 
     pub(super) fn is_lenient(&self) -> bool {
@@ -256,6 +272,10 @@ impl Catalog {
 
     pub(super) fn has_rate(&self, name: &str) -> bool {
         self.rates.iter().any(|rate| rate == name)
+    }
+
+    pub(super) fn gauge(&self, name: &str) -> Option<Dimension> {
+        self.gauges.iter().find(|(gauge, _)| gauge == name).map(|(_, dimension)| *dimension)
     }
 
     /// The name that `name` most likely stands for.

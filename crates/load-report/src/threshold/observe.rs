@@ -1,10 +1,12 @@
 //! What did the run see? The value of one series on one run file.
 
 use crate::fault::FaultKind;
+use crate::gauge::GaugeTally;
 use crate::hist::Histogram;
 use crate::model::{PhasePlan, RatePlan, RunFile};
 use crate::tally::{Ledger, OpTally, PhaseTally};
 
+use super::dimension::Dimension;
 use super::metric::{Builtin, Kind};
 use super::rule::{Aggregation, Metric, OutcomeTag, Selector, Series};
 
@@ -19,6 +21,8 @@ enum Data {
     Figure(f64),
     /// In the order of time.
     Points(Vec<f64>),
+    /// Looks at a gauge.
+    Gauge(GaugeTally),
 }
 
 /// Why there is nothing to observe.
@@ -44,6 +48,10 @@ pub(super) fn observe(series: &Series, run: &RunFile) -> Result<f64, String> {
             part.counter(name)
         }
         Metric::Counter(name) => return Err(format!("{NO_SAMPLES}: no counter `{name}` in this run")),
+        Metric::Gauge(name, _) => part.gauge(name)?,
+        Metric::Extra(name) if series.aggregation.suits(Kind::Gauge) && position(run, name).is_some() => {
+            part.gauge(name)?
+        }
         // An expression that was read without knowledge of the protocol may ask for what its series do not have.
         Metric::Extra(_) if !series.aggregation.suits(Kind::Trend) => {
             return Err(format!("{NO_SAMPLES}: no rate or value `{}` in this run", series.metric.name()));
@@ -68,6 +76,10 @@ fn aggregate(data: &Data, aggregation: Aggregation) -> Option<f64> {
             some(!points.is_empty(), points.iter().sum::<f64>() / points.len() as f64)
         }
         (Data::Points(points), _) => points.last().copied(),
+        (Data::Gauge(tally), Aggregation::Min) => some(tally.count > 0, tally.min),
+        (Data::Gauge(tally), Aggregation::Max) => some(tally.count > 0, tally.max),
+        (Data::Gauge(tally), Aggregation::Avg) => tally.mean(),
+        (Data::Gauge(tally), _) => some(tally.count > 0, tally.last),
     }
 }
 
@@ -88,6 +100,29 @@ fn of_times(times: &Histogram, aggregation: Aggregation) -> f64 {
 /// next value of a thousand; a quotient of whole numbers is the nearest there is.
 fn quantile(percentile: f64) -> f64 {
     (percentile * 1e7).round() / 1e9
+}
+
+/// What a run says a series is an amount of, where the expression alone does not tell: a gauge of another component, or
+/// times.
+pub(super) fn dimension(series: &Series, run: &RunFile) -> Option<Dimension> {
+    let Metric::Extra(name) = &series.metric else { return None };
+    if !series.aggregation.suits(Kind::Gauge) {
+        return None;
+    }
+    match position(run, name) {
+        Some(index) => Some(Dimension::of(run.header.plan.gauges[index].unit)),
+        None => series.aggregation.suits(Kind::Trend).then_some(Dimension::Time),
+    }
+}
+
+/// Whether an expression that was read without knowledge of the protocol speaks of a gauge.
+pub(super) fn is_gauge(series: &Series, run: &RunFile) -> bool {
+    matches!(&series.metric, Metric::Extra(name) if position(run, name).is_some())
+}
+
+/// Which of the gauges of `run` has this name.
+fn position(run: &RunFile, name: &str) -> Option<usize> {
+    run.header.plan.gauges.iter().position(|gauge| gauge.name == name)
 }
 
 /// The part of a run that tags select.
@@ -214,6 +249,18 @@ impl<'a> Part<'a> {
             return Err(unknown("metric", name, Builtin::names().chain(names())));
         };
         Ok(Data::Times(merged(self.tallies().filter_map(|tally| tally.extras.get(index)))))
+    }
+
+    fn gauge(&self, name: &str) -> Result<Data, String> {
+        let (run, plan) = (self.run, &self.run.header.plan);
+        let Some(index) = position(run, name) else {
+            return Err(unknown("gauge", name, plan.gauges.iter().map(|gauge| gauge.name.as_str())));
+        };
+        if plan.sample_s.is_none() {
+            return Err(format!("{NO_SAMPLES}: the run was made with --sample off"));
+        }
+        let selected = |phase: &PhasePlan| self.phases.iter().any(|(one, _)| std::ptr::eq(*one, phase));
+        Ok(Data::Gauge(run.samples.tally(plan, index, selected)))
     }
 
     fn counts(&self, name: &str) -> bool {

@@ -86,6 +86,8 @@ pub(super) enum Metric {
     Counter(String),
     /// A share of a protocol's own counters.
     Share(String),
+    /// What the target says of itself.
+    Gauge(String, Dimension),
 }
 
 /// Which part of a metric.
@@ -178,7 +180,7 @@ impl Metric {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.name(),
-            Self::Extra(name) | Self::Counter(name) | Self::Share(name) => name,
+            Self::Extra(name) | Self::Counter(name) | Self::Share(name) | Self::Gauge(name, _) => name,
         }
     }
 }

@@ -66,7 +66,7 @@ fn outcome(key: &str, value: &str) -> Option<OutcomeTag> {
 fn missing(metric: &Metric, needs: Detail) -> Option<String> {
     let has = match metric {
         Metric::Builtin(builtin) => builtin.detail(),
-        Metric::Extra(_) | Metric::Counter(_) | Metric::Share(_) => Detail::Phase,
+        Metric::Extra(_) | Metric::Counter(_) | Metric::Share(_) | Metric::Gauge(..) => Detail::Phase,
     };
     let by = match needs {
         _ if has >= needs => return None,

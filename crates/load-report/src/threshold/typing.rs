@@ -14,6 +14,7 @@ pub(super) fn of(metric: &Metric, aggregation: Aggregation) -> Option<Dimension>
         Metric::Counter(_) if aggregation == Aggregation::Rate => return Some(Dimension::Count.per_second()),
         Metric::Counter(_) => return Some(Dimension::Count),
         Metric::Share(_) => return Some(Dimension::Ratio),
+        Metric::Gauge(_, dimension) => return Some(*dimension),
         Metric::Extra(_) => {
             return match aggregation {
                 Aggregation::Count => Some(Dimension::Count),
@@ -41,9 +42,11 @@ pub(super) fn check(
         return Err(cursor.error(whole(), "nothing to observe: expected a metric on one side"));
     };
     let Some((first, dimension)) = all().find_map(|o| Some((o, o.dimension?))) else {
-        // Only k6's custom rates and gauges come here.
-        let rate = series.1 == Aggregation::Rate;
-        return Ok(if rate { Dimension::Ratio } else { Dimension::Count });
+        // Only k6's custom rates and gauges come here, and what other components record.
+        return Ok(of(series.0, series.1).unwrap_or(match series.1 {
+            Aggregation::Rate => Dimension::Ratio,
+            _ => Dimension::Count,
+        }));
     };
     if let Some(other) = all().find(|o| o.dimension.is_some_and(|d| d != dimension)) {
         let (one, two) = (cursor.text(first.at.clone()), cursor.text(other.at.clone()));

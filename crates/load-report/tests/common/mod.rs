@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use load_report::fault::FaultKind;
 use load_report::figures::Record;
+use load_report::gauge::{GaugeKind, GaugePlan, GaugeUnit, Sample, Samples};
 use load_report::hist::Histogram;
 use load_report::model::{
     End, EventReport, ExtraPlan, Header, Health, LoadModel, PhasePlan, Plan, Point, RunFile, SCHEMA, Segment,
@@ -25,6 +26,12 @@ pub(crate) fn plan() -> Plan {
         counted,
         start_ns: from * SECOND_NS,
         end_ns: to * SECOND_NS,
+    };
+    let gauge = |name: &str, unit| GaugePlan {
+        name: name.into(),
+        help: "what the server says".into(),
+        unit,
+        kind: GaugeKind::Level,
     };
     Plan {
         target: "http://127.0.0.1:8080".into(),
@@ -48,6 +55,12 @@ pub(crate) fn plan() -> Plan {
         ops: vec!["GET /orders".into(), "POST /orders|<b>".into()],
         counters: vec![ExtraPlan { name: "redirects".into(), help: "answers that pointed elsewhere".into() }],
         rates: Vec::new(),
+        gauges: vec![
+            gauge("db_cache_hit", GaugeUnit::Ratio),
+            gauge("db_bytes", GaugeUnit::Bytes),
+            gauge("db_unseen", GaugeUnit::PerS),
+        ],
+        sample_s: Some(1.0),
         extras: vec![ExtraPlan { name: "time_to_first_byte".into(), help: "first byte − start".into() }],
         thresholds: Vec::new(),
         tags: BTreeMap::from([("branch".into(), "main".into())]),
@@ -141,6 +154,19 @@ fn timeseries() -> Timeseries {
     Timeseries { interval_s: 1, points: (0..12).map(point).collect() }
 }
 
+/// A look each second, one of which was not answered.
+fn samples() -> Samples {
+    let mut samples = Samples::default();
+    for second in 0..12 {
+        let (from_ns, at_ns) = (second * SECOND_NS, (second + 1) * SECOND_NS);
+        let hit = (second != 3).then_some(0.99 + 0.000_5 * second as f64);
+        let answer = vec![hit, Some(8_192.0 * (100 + second) as f64), None];
+        let values = if second == 7 { Vec::new() } else { answer };
+        samples.absorb(&Sample { from_ns, at_ns, values }, &plan());
+    }
+    samples
+}
+
 /// The record of the sample.
 fn event() -> EventReport {
     EventReport {
@@ -169,6 +195,7 @@ pub(crate) fn record(component: &str, segment: Segment) -> Record {
         warnings: vec!["virtual users were short: 8 of 64".into()],
         events: vec![event()],
         timeseries: timeseries(),
+        samples: samples(),
         health: Health {
             control_calls: 3,
             peak_connections: 8,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::gauge::{GaugeKind, GaugePlan, GaugeUnit};
 use crate::model::{ExtraPlan, RatePlan};
 use crate::threshold::{AbortOnFail, Catalog, Level, Threshold, with_defaults};
 
@@ -9,7 +10,15 @@ fn read(text: &str) -> Threshold {
     let extras = [ExtraPlan { name: "message_latency".into(), help: "age of pushed messages".into() }];
     let counters = [ExtraPlan { name: "messages_lost".into(), help: "messages that never came".into() }];
     let catalog = Catalog::standard().with_extras(&extras).with_counters(&counters);
-    let catalog = catalog.with_rates(&[RatePlan { name: "checks".into(), cases: 0, all: 0 }]);
+    let gauge =
+        |name: &str, unit| GaugePlan { name: name.into(), help: String::new(), unit, kind: GaugeKind::Level };
+    let gauges = [
+        gauge("pg_cache_hit", GaugeUnit::Ratio),
+        gauge("redis_memory", GaugeUnit::Bytes),
+        gauge("pg_commits", GaugeUnit::PerS),
+    ];
+    let catalog =
+        catalog.with_gauges(&gauges).with_rates(&[RatePlan { name: "checks".into(), cases: 0, all: 0 }]);
     Threshold::parse(text, &catalog).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -56,6 +65,12 @@ const OPERANDS: &[(&str, &str)] = &[
     ("vus < 10", "vus:value < 10"),
     ("max_rss_bytes < 64MiB", "max_rss_bytes:value < 67108864B"),
     ("cpu_us_per_call < 12us", "cpu_us_per_call:value < 0.012ms"),
+    ("pg_cache_hit: min>0.99", "pg_cache_hit:min > 0.99"),
+    ("pg_cache_hit{phase:sustain} >= 99%", "pg_cache_hit{phase:sustain}:value >= 0.99"),
+    ("redis_memory: max - redis_memory: min < 1MiB", "redis_memory:max - redis_memory:min < 1048576B"),
+    ("pg_commits: avg > 1000", "pg_commits:avg > 1000/s"),
+    ("db::anything: avg < 5", "db::anything:avg < 5ms"),
+    ("db::anything: max < 5MB", "db::anything:max < 5000000B"),
     // Units of time.
     ("lag: max < 500ns", "lag:max < 0.0005ms"),
     ("lag: max < 25us", "lag:max < 0.025ms"),

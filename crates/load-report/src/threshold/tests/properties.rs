@@ -40,7 +40,9 @@ fn series() -> impl Strategy<Value = Series> {
         |(component, metric, (phase, op, outcome), aggregation)| {
             let (detail, suits) = match &metric {
                 Metric::Builtin(builtin) => (builtin.detail(), aggregation.suits(builtin.kind())),
-                Metric::Extra(_) | Metric::Counter(_) | Metric::Share(_) => (Detail::Phase, true),
+                Metric::Extra(_) | Metric::Counter(_) | Metric::Share(_) | Metric::Gauge(..) => {
+                    (Detail::Phase, true)
+                }
             };
             let selector = Selector {
                 phase: phase.filter(|_| detail >= Detail::Phase),

@@ -2,6 +2,7 @@
 
 use crate::fault::FaultKind;
 use crate::figures::Record;
+use crate::gauge::{GaugeKind, GaugePlan, GaugeUnit, Sample, Samples};
 use crate::model::{
     End, ExtraPlan, Header, Health, LoadModel, PhasePlan, Plan, Point, RatePlan, RunFile, SCHEMA, Segment,
     Timeseries,
@@ -19,6 +20,8 @@ pub(super) fn plan() -> Plan {
         start_ns: from * SECOND_NS,
         end_ns: to * SECOND_NS,
     };
+    let gauge =
+        |name: &str, unit| GaugePlan { name: name.into(), help: String::new(), unit, kind: GaugeKind::Level };
     let extra = |name: &str| ExtraPlan { name: name.into(), help: String::new() };
     Plan {
         target: "http://127.0.0.1:1".into(),
@@ -43,6 +46,12 @@ pub(super) fn plan() -> Plan {
         extras: vec![extra("message_latency"), extra("never_seen")],
         counters: vec![extra("messages_lost"), extra("messages_twice")],
         rates: vec![RatePlan { name: "twice".into(), cases: 1, all: 0 }],
+        gauges: vec![
+            gauge("cache_hit", GaugeUnit::Ratio),
+            gauge("memory", GaugeUnit::Bytes),
+            gauge("unseen", GaugeUnit::Count),
+        ],
+        sample_s: Some(1.0),
         thresholds: Vec::new(),
         tags: std::collections::BTreeMap::new(),
         args: serde_json::Value::Null,
@@ -85,6 +94,17 @@ fn stress() -> PhaseTally {
     phase
 }
 
+/// A look at the end of each second: a share of hits that falls, and memory that grows.
+fn samples() -> Samples {
+    let mut samples = Samples::default();
+    for second in 0..12 {
+        let values = vec![Some(1.0 - second as f64 / 100.0), Some(1_000_000.0 * (second + 1) as f64), None];
+        let (from_ns, at_ns) = (second * SECOND_NS, (second + 1) * SECOND_NS);
+        samples.absorb(&Sample { from_ns, at_ns, values }, &plan());
+    }
+    samples
+}
+
 /// The record of component `component`.
 pub(super) fn record(component: &str) -> Record {
     let (mut warm_up, mut sustain) = (phase(0, 50), phase(0, 100));
@@ -111,6 +131,7 @@ pub(super) fn record(component: &str) -> Record {
         warnings: Vec::new(),
         events: Vec::new(),
         timeseries: Timeseries { interval_s: 1, points: (0..13).map(point).collect() },
+        samples: samples(),
         health: Health {
             peak_connections: 9,
             // 50 + 197 calls begun, 20 µs each.

@@ -54,6 +54,12 @@ fn every_metric_is_observed() {
         ("messages_lost{phase:stress}: count", 0.0, "count"),
         ("messages_twice: count", 0.0, "count"),
         ("twice: rate", 0.0, "ratio"),
+        ("cache_hit: min", 0.89, "ratio"),
+        ("cache_hit: value", 0.89, "ratio"),
+        ("cache_hit{phase:sustain}: max", 0.98, "ratio"),
+        ("memory: max", 12e6, "bytes"),
+        ("memory{phase:sustain}: avg", 6.5e6, "bytes"),
+        ("memory{phase:warm-up}: value", 2e6, "bytes"),
         ("error_rate", 0.1, "ratio"),
         ("error_rate{phase:sustain}", 0.0, "ratio"),
         ("error_rate{phase:stress}", 0.2, "ratio"),
@@ -128,6 +134,9 @@ fn without_samples_nothing_passes() {
     for (text, why) in [
         ("never_seen: p(95) < 5", "no samples"),
         ("never_seen: count != 5", "no samples"),
+        ("unseen: max < 5", "no samples"),
+        ("memory: max < 5%", "memory:max is an amount of bytes, compared with a ratio"),
+        ("message_latency: max < 5%", "message_latency:max is a time, compared with a ratio"),
         (
             "respons_time: avg < 1",
             "no samples: no metric `respons_time` in this run, which has: response_time",
@@ -255,4 +264,15 @@ fn by_default_errors_fail_the_run() {
     assert_eq!(judged.verdict, Verdict::Fail);
     let outcomes: Vec<_> = judged.thresholds.iter().map(|t| (t.expression.as_str(), t.outcome)).collect();
     assert_eq!(outcomes, [("error_rate < 1%", Outcome::Fail), ("lag: max < 5", Outcome::Pass)]);
+}
+
+#[test]
+fn a_gauge_needs_samples_and_excuses_no_generator() {
+    let mut run = sample::generator_bound().into_figures();
+    assert!(run.generator.generator_bound);
+    assert_eq!(outcome("cache_hit: min > 0.99", &run), Outcome::Fail);
+    assert_eq!(outcome("message_latency: max < 1us", &run), Outcome::Invalid);
+    run.header.plan.sample_s = None;
+    let report = judge("cache_hit: min > 0", &run);
+    assert_eq!(report.note.unwrap(), "no samples: the run was made with --sample off");
 }
