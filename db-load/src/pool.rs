@@ -27,6 +27,8 @@ pub fn remark(run: &RunFile) -> Option<String> {
         return None;
     }
     let enough = (connections as f64 * service / (service - wait)).ceil();
+    // Users who are as many as connections wait for none.
+    let enough = enough.min(f64::from(run.header.plan.max_vus));
     Some(format!(
         "the pool is too small for the load: of {service:.2} ms, calls waited {wait:.2} ms for one of {connections} connections; \
          with --connections {enough} nobody would wait, as far as the server keeps up"
@@ -68,6 +70,17 @@ struct Returned<'a, C> {
     pool: &'a Pool<C>,
     index: usize,
     _permit: SemaphorePermit<'a>,
+}
+
+/// Waits for a connection of a pool, and records it when it is there.
+///
+/// # Errors
+/// As `dialled`.
+pub async fn recorded<C, E>(probe: &Probe<'_>, dialled: impl Future<Output = Result<C, E>>) -> Result<C, E> {
+    let start = probe.now();
+    let connection = dialled.await?;
+    probe.connected(start);
+    Ok(connection)
 }
 
 impl<C: Clone> Pool<C> {
@@ -133,8 +146,10 @@ impl<C: Clone> Pool<C> {
             // Somebody else was faster.
             return Ok(connection);
         }
+        let start = probe.now();
         match dial(probe).await {
             Ok(connection) => {
+                probe.connected(start);
                 place.generation.set(place.generation.get() + 1);
                 *place.connection.borrow_mut() = Some(connection.clone());
                 Ok(connection)

@@ -417,8 +417,8 @@ impl<'a> Probe<'a> {
         self.observer.count(counter, n);
     }
 
-    /// Records a connection, begun at `start`, that the call itself has established; the engine knows of those alone that
-    /// it asked for.
+    /// Records a connection, begun at `start`, that the engine did not ask for: one that a call has established, or one of a
+    /// pool ([`Sharing::Pool`]).
     pub fn connected(&self, start: Nanos) {
         self.observer.connected(start);
     }

@@ -16,7 +16,7 @@ use crate::clean::clean_up;
 use crate::clock::{Clock, Nanos};
 use crate::conduct::{Conductor, Signals, ready};
 use crate::crew::Crew;
-use crate::error::{PrepareError, RunError};
+use crate::error::{PrepareError, RunError, UsageError};
 use crate::events::{self, Events};
 use crate::output::{Console, Folder, Progress, check_reports};
 use crate::plan::args::LoadArgs;
@@ -56,6 +56,7 @@ pub(crate) fn run<P: Protocol>(
     let plan = build(args, Context::of(&protocol))?;
     check_reports(&args.reports)?;
     preflight(&plan)?;
+    no_raw_yet(&plan)?;
     console.say(&load_report::render::plan::text(&plan.record));
     let needs = needs(&plan);
     tracing::debug!("needs {} descriptors, about {} MiB", needs.descriptors, needs.memory_bytes >> 20);
@@ -112,6 +113,20 @@ fn folder(args: &LoadArgs, component: &str, segment: Segment) -> Result<(String,
 struct Names {
     run_id: String,
     component: String,
+}
+
+/// Refuses before anything is made what [`make_raw`] would refuse.
+fn no_raw_yet(plan: &RunPlan) -> Result<(), RunError> {
+    match &plan.raw {
+        Some(path) if path.exists() => {
+            let taken = format!(
+                "--out raw={}: the file exists, and nothing is overwritten: give another name",
+                path.display()
+            );
+            Err(UsageError::new(taken).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the file of `--out raw=FILE`; never overwrites one.
@@ -267,7 +282,7 @@ impl Stage<'_> {
             let message = format!(
                 "--start-at {start_at} passed before the connections were open; choose a later instant"
             );
-            return Err(crate::error::UsageError::new(message).into());
+            return Err(UsageError::new(message).into());
         };
         let t0 = now + Nanos::from(ahead);
         tokio::select! {

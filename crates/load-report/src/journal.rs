@@ -44,11 +44,11 @@ pub struct Frame {
     pub from_ns: i64,
     /// End, ns since time zero.
     pub to_ns: i64,
-    /// Lanes in use at the end.
+    /// The most lanes in use at a time.
     pub vus: u32,
     /// Calls in flight at the end.
     pub in_flight: u32,
-    /// Connections open at the end.
+    /// The most connections open at a time.
     pub connections: u32,
     /// The worker had no idle time left in this interval.
     pub busy: bool,

@@ -511,11 +511,11 @@ pub struct Point {
     pub bytes_sent: u64,
     /// Bytes received.
     pub bytes_received: u64,
-    /// Lanes in use at its end.
+    /// The most lanes in use at a time in it.
     pub vus: u64,
     /// Calls in flight at its end.
     pub in_flight: u64,
-    /// Connections open at its end.
+    /// The most connections open at a time in it.
     pub connections: u64,
     /// Mean response time of the successful calls, ms; 0 without any.
     pub mean_ms: f64,

@@ -26,7 +26,7 @@ use std::str::FromStr;
 pub use self::error::ThresholdError;
 pub use self::evaluate::{Scope, evaluate, evaluate_one};
 pub use self::metric::Catalog;
-pub use self::reach::unreachable;
+pub use self::reach::{unknown, unreachable};
 pub use self::rule::{AbortOnFail, Level};
 
 use self::metric::Builtin;

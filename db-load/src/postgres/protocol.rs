@@ -282,8 +282,12 @@ impl Protocol for Postgres {
             return Ok(Session::new(Way::Own(connection), program));
         }
         // The first alone tells whether the server is there; the others at once.
+        let start = probe.now();
         let first = self.dial(program, probe).await?;
-        let others = try_join_all((1..link.connections.get()).map(|_| self.open(program))).await;
+        probe.connected(start);
+        let seen = &*probe;
+        let other = |_| pool::recorded(seen, self.open(program));
+        let others = try_join_all((1..link.connections.get()).map(other)).await;
         let others = others.map_err(|failure| {
             self.lose(probe);
             Fault { ends_session: true, ..faults::lost(&failure, false, probe) }

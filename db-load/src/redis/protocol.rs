@@ -266,8 +266,12 @@ impl Protocol for Redis {
 
     async fn connect(&self, run: &Nonce, link: LinkId, probe: &mut Probe<'_>) -> Result<Session, Fault> {
         // The first alone tells whether the server is there; the others at once.
+        let start = probe.now();
         let first = self.dial(probe).await?;
-        let others = try_join_all((1..link.connections.get()).map(|_| self.server.login.open())).await;
+        probe.connected(start);
+        let seen = &*probe;
+        let other = |_| pool::recorded(seen, self.server.login.open());
+        let others = try_join_all((1..link.connections.get()).map(other)).await;
         let others = others.map_err(|failure| {
             self.lose(probe);
             Fault { ends_session: true, ..faults::lost(&failure, probe) }

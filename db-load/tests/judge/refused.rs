@@ -79,6 +79,13 @@ fn a_command_line_that_cannot_be_meant_is_104_without_a_secret() {
         ("redis", "redis://:s3cr3t-w0rd@h/0?db=1", "", "protocol=resp3 and nothing else"),
         ("redis", "redis://:s3cr3t-w0rd@h/zero", "", "--url: expected redis://"),
         ("postgres", "postgres://me@h/db", "--rows 0", "--rows: expected at least 1"),
+        ("redis", "redis://h", "-u 1 --processes 2 -c 2", "1 user is fewer than the 2 processes"),
+        (
+            "redis",
+            "redis://h",
+            "-u 1 --threshold response_time{op:raed}:p(95)<1s",
+            "no op of this run is called raed; did you mean read?",
+        ),
         ("redis", "redis://h", "-c 1 --processes 2 -u 4", "--connections 1 is fewer than the 2 processes"),
         ("postgres", "postgres://me@h/db", "--password-file /nowhere", "--password-file /nowhere"),
     ] {

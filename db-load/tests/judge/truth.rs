@@ -81,6 +81,7 @@ fn a_pool_that_is_too_small_shows_in_its_wait() {
         let left = service.tool().run(line);
         let run = left.run();
         let said = run.warnings.iter().any(|warning| warning.contains("the pool is too small for the load"));
+        assert_eq!(run.connections.opened, u64::from(run.header.plan.connections), "each of the pool");
         (run.extras[0].ms.unwrap().mean / run.totals.response_ms.unwrap().mean, said)
     };
     timed(|| {

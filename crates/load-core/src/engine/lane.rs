@@ -110,10 +110,10 @@ impl<P: Protocol> Lane<P> {
 
     /// Counts the lane in or out among the active ones.
     fn set_active(&mut self, active: bool) {
-        let count = &self.worker.active;
+        let worker = &self.worker;
         match (std::mem::replace(&mut self.active, active), active) {
-            (false, true) => count.set(count.get() + 1),
-            (true, false) => count.set(count.get() - 1),
+            (false, true) => worker.add_active(),
+            (true, false) => worker.active.set(worker.active.get() - 1),
             _ => {}
         }
     }

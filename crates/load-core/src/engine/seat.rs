@@ -113,8 +113,11 @@ impl<P: Protocol> Seat<P> {
             note.push_str("no connection within the timeout");
             Err(Fault::fatal(FaultKind::Connect))
         });
-        let end = worker.clock.now();
-        worker.recorder.borrow_mut().connected(start, end, result.as_ref().err(), note);
+        // Those of a pool are told one by one, by who opens them.
+        if worker.plan.sharing != Sharing::Pool || result.is_err() {
+            let end = worker.clock.now();
+            worker.recorder.borrow_mut().connected(start, end, result.as_ref().err(), note);
+        }
         if result.is_ok() {
             worker.add_connections(id.connections.get());
         }

@@ -109,9 +109,15 @@ impl Protocol for Scripted {
     async fn prepare(&self, _: &mut Control) -> Result<(), PrepareError> {
         Ok(())
     }
-    async fn connect(&self, _: &(), _: LinkId, probe: &mut Probe<'_>) -> Result<(), Fault> {
+    async fn connect(&self, _: &(), id: LinkId, probe: &mut Probe<'_>) -> Result<(), Fault> {
         self.connects.fetch_add(1, Ordering::Relaxed);
-        if self.is_away(probe.now()) { Err(Fault::fatal(FaultKind::Connect)) } else { Ok(()) }
+        if self.is_away(probe.now()) {
+            return Err(Fault::fatal(FaultKind::Connect));
+        }
+        if self.sharing == Sharing::Pool {
+            (0..id.connections.get()).for_each(|_| probe.connected(probe.now()));
+        }
+        Ok(())
     }
     async fn open(&self, _: (), _: &Vu) -> Result<Alarm, Fault> {
         Ok(the_clock().alarm())

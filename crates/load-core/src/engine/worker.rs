@@ -127,6 +127,8 @@ pub(super) struct Worker<P: Protocol> {
     most_connections: Cell<u32>,
     /// Lanes that are at work; in the closed model, users that are active.
     pub(super) active: Cell<u32>,
+    /// The most of them since the last frame.
+    most_active: Cell<u32>,
     /// The pause that the plan wants, whatever a class of users says.
     pub(super) think: Option<Think>,
     users: Option<Users>,
@@ -260,6 +262,7 @@ impl<P: Protocol> Worker<P> {
             connections: Cell::new(0),
             most_connections: Cell::new(0),
             active: Cell::new(0),
+            most_active: Cell::new(0),
             think,
             users,
             segment,
@@ -430,6 +433,13 @@ impl<P: Protocol> Worker<P> {
         self.most_connections.set(self.most_connections.get().max(open));
     }
 
+    /// One more lane is at work.
+    pub(super) fn add_active(&self) {
+        let active = self.active.get() + 1;
+        self.active.set(active);
+        self.most_active.set(self.most_active.get().max(active));
+    }
+
     fn send_frame(&self, now: Nanos) {
         let t0 = self.t0.get();
         let tally = self.recorder.borrow_mut().take(now);
@@ -441,7 +451,7 @@ impl<P: Protocol> Worker<P> {
             worker: self.id.1,
             from_ns: (from - t0).0,
             to_ns: (now - t0).0,
-            vus: self.active.get(),
+            vus: self.most_active.replace(self.active.get()),
             in_flight: in_flight as u32,
             connections: self.most_connections.replace(self.connections.get()),
             busy: busy.busy,

@@ -36,7 +36,7 @@ pub struct LoadArgs {
     /// How long: 30s, 5m, 1h30m; a bare number is seconds [default: 10s].
     #[arg(short = 'd', long, visible_short_alias = 'z', alias = "run-time", value_name = "D", value_parser = units::duration, env = "QUINTET_DURATION", help_heading = "Load")]
     pub duration: Option<Duration>,
-    /// Stop after N calls in total; 10k and 1m work.
+    /// Stop after N calls in total, with a suite after N iterations; 10k and 1m work.
     #[arg(short = 'n', long, value_name = "N", value_parser = units::count, help_heading = "Load")]
     pub requests: Option<u64>,
     /// Ramp to TARGET users, or TARGET/s with --rate, over D; repeatable, also a comma list.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, RatePlan, Stage as StageRecord};
-use load_report::threshold::{Catalog, Threshold, with_defaults};
+use load_report::threshold::{Catalog, Threshold, unknown, with_defaults};
 use load_suite::shape::Shape;
 use load_suite::stage::Stage;
 use load_suite::suite::Event;
@@ -135,6 +135,9 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         args: context.args,
     };
+    if let Some(why) = thresholds.iter().find_map(|threshold| unknown(threshold, &record)) {
+        return refuse(why);
+    }
     Ok(RunPlan {
         record,
         load,
@@ -163,10 +166,16 @@ fn threads(args: &LoadArgs, sharing: Sharing, max_vus: u64, connections: u64) ->
     let workers = if sharing == Sharing::Exclusive { max_vus } else { max_vus.min(connections) };
     let workers = u32::try_from(workers).unwrap_or(u32::MAX);
     let parts = args.processes.saturating_mul(args.segment.of);
+    let fewer = |what: String| {
+        refuse(format!(
+            "{what} than the {parts} processes of all segments, each of which needs one: ask for fewer processes"
+        ))
+    };
     if sharing != Sharing::Exclusive && connections < u64::from(parts) {
-        return refuse(format!(
-            "--connections {connections} is fewer than the {parts} processes of all segments, each of which needs one"
-        ));
+        return fewer(format!("--connections {connections} is fewer"));
+    }
+    if max_vus < u64::from(parts) {
+        return fewer(format!("{max_vus} {} fewer", if max_vus == 1 { "user is" } else { "users are" }));
     }
     let threads = args.threads.unwrap_or_else(|| (cores / args.processes).max(1));
     Ok(threads.clamp(1, (workers / args.processes / args.segment.of).max(1)))

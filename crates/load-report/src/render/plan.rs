@@ -14,7 +14,7 @@ pub fn text(plan: &Plan) -> String {
         let _ = write!(length, ", the first {} not counted", units::seconds(plan.warmup_s));
     }
     if let Some(requests) = plan.requests {
-        let _ = write!(length, ", or {} calls", units::count(requests));
+        let _ = write!(length, ", or {} iterations", units::count(requests));
     }
     let _ = write!(
         length,

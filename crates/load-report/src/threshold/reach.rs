@@ -3,6 +3,7 @@
 use crate::model::{LoadModel, Plan, RunFile};
 
 use super::Threshold;
+use super::error::nearest;
 use super::metric::Builtin;
 use super::rule::{Aggregation, Metric, Operator, Rule, Series};
 
@@ -13,6 +14,28 @@ use super::rule::{Aggregation, Metric, Operator, Rule, Series};
 /// before the run; each op is taken to be called once.
 pub fn unreachable(threshold: &Threshold, plan: &Plan) -> Option<String> {
     shortfall(&threshold.rule, plan, 1.0, plan.ops.len().max(1) as f64)
+}
+
+/// What part of the run `threshold` asks for that `plan` does not have: an op or a phase by a name that nothing has. Thresholds
+/// on other components are judged where these are known.
+pub fn unknown(threshold: &Threshold, plan: &Plan) -> Option<String> {
+    let (ops, phases) = (plan.ops.iter(), plan.phases.iter().map(|phase| &phase.name));
+    let (ops, phases): (Vec<_>, Vec<_>) =
+        (ops.map(String::as_str).collect(), phases.map(String::as_str).collect());
+    let own = threshold.rule.series().filter(|series| series.component.is_none());
+    own.flat_map(|series| {
+        let asked = [("op", &series.selector.op, &ops), ("phase", &series.selector.phase, &phases)];
+        asked.map(|(tag, name, known)| Some((tag, name.as_deref()?, known)))
+    })
+    .flatten()
+    .find(|(_, name, known)| !known.contains(name))
+    .map(|(tag, name, known)| {
+        let hint = nearest(name, known.iter().copied()).map_or_else(
+            || format!("there are {}", known.join(", ")),
+            |near| format!("did you mean {near}?"),
+        );
+        format!("`{}`: no {tag} of this run is called {name}; {hint}", threshold.normal_form())
+    })
 }
 
 /// The same after the run, with the calls an iteration as they were, and for the segments that were run.

@@ -131,10 +131,15 @@ pub(crate) fn value(expression: &str, column: usize, names: &Names) -> Result<Va
     }
     let name = expression.to_owned();
     let known: Vec<String> = names.all().chain(GENERATORS.map(str::to_owned)).collect();
-    let hint = match nearest(&name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean {{{{{near}}}}}?"),
-        None => format!("known are {}", known.join(", ")),
-    };
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let hint = nearest(&name, known.iter().copied()).map_or_else(
+        || {
+            // The environment's variables are too many to name, and some are secret by their name alone.
+            let shown: Vec<&str> = known.iter().copied().filter(|name| !name.starts_with("env.")).collect();
+            format!("known are {}, and env.NAME for a variable of the environment", shown.join(", "))
+        },
+        |near| format!("did you mean {{{{{near}}}}}?"),
+    );
     Err(TemplateError::Unknown { column, name, hint: Some(hint) })
 }
 

@@ -123,7 +123,10 @@ impl Performance<'_, '_> {
     /// # Errors
     /// A refusal, or no reply.
     pub async fn leave(&mut self) -> Result<(), Stop> {
-        self.join();
+        if !self.vu.keep.get::<Member>().has_joined.get() {
+            // Whoever was the last one has been that before, and may be at it still.
+            return Ok(());
+        }
         let is_last = self.stream.members.fetch_sub(1, Ordering::AcqRel) == 1;
         if !is_last || !self.stream.has_consumers {
             return Ok(());

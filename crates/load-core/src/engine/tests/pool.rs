@@ -8,6 +8,9 @@ fn a_pool_outlives_a_timeout_and_is_opened_again_by_one_lane_when_it_is_gone() {
     let (run, protocol) = play("-u 8 -c 4 -d 2s --timeout 500ms", script, None);
     assert_eq!(run.ledger.calls.failed.get(FaultKind::Timeout), 8 * 4);
     assert_eq!(protocol.connects.load(Ordering::Relaxed), 1);
+    assert_eq!(run.connections.opened, 4, "each connection of a pool is one");
+    let users: Vec<_> = run.timeseries.points.iter().map(|point| point.vus).collect();
+    assert_eq!(users[..2], [8, 8], "in the last second, too");
 
     let away = (3 * SECOND, 6 * SECOND);
     let script = Scripted { away, sharing: Sharing::Pool, ..Scripted::quick() };
