@@ -87,10 +87,8 @@ pub fn main_with<P: Protocol>(about: About, words: &[Tool]) -> ExitCode {
         if let Some(setup) = child::setup(&argv) {
             return in_child::<P>(about, setup);
         }
-        let chosen = argv.get(1).and_then(|word| words.iter().find(|tool| word == tool.name()));
-        let Some(tool) = chosen else { return at_terminal::<P>(about, &argv) };
-        argv.splice(..2, [tool.about.name.to_owned()]);
-        (tool.at_terminal)(tool.about, &argv)
+        choose(words, &mut argv)
+            .map_or_else(|| at_terminal::<P>(about, &argv), |tool| (tool.at_terminal)(tool.about, &argv))
     })
 }
 
@@ -113,7 +111,7 @@ impl Tool {
     }
 
     /// The subcommand that checks a command line and its suite of `P`, without sending anything. `name` is the tool's and,
-    /// behind a space, `check`; the rest of `about` is the tool's.
+    /// behind spaces, the words that choose it: `db-load check redis`; the rest of `about` is the tool's.
     pub const fn check<P: Protocol>(name: &'static str, about: About) -> Self {
         let about = About { name, about: "Check a suite and a command line; nothing is sent", ..about };
         Self {
@@ -133,8 +131,16 @@ impl Tool {
         }
     }
 
-    fn name(&self) -> &'static str {
-        self.about.name.rsplit(' ').next().unwrap_or_default()
+    /// The words that choose it, behind the name of the program.
+    fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.about.name.split(' ').skip(1)
+    }
+
+    /// How many words of `argv` choose it; none when they choose another one.
+    fn chosen(&self, argv: &[String]) -> Option<usize> {
+        let count = self.words().count();
+        let given = argv.get(1..=count)?;
+        self.words().eq(given.iter().map(String::as_str)).then_some(count)
     }
 }
 
@@ -147,16 +153,25 @@ pub fn tools(about: About, tools: &[Tool]) -> ExitCode {
             let chosen = tools.iter().find(|tool| named.is_some_and(|name| name == tool.about.name));
             return chosen.map_or(Exit::Internal, |tool| (tool.in_child)(tool.about, setup));
         }
-        if let Some(tool) = tools.iter().find(|tool| argv.get(1).is_some_and(|word| word == tool.name())) {
-            argv.splice(..2, [tool.about.name.to_owned()]);
+        if let Some(tool) = choose(tools, &mut argv) {
             return (tool.at_terminal)(tool.about, &argv);
         }
-        let words = tools.iter().map(|tool| Command::new(tool.name()).about(tool.about.about));
+        // Those of several words are told by those of their first one.
+        let short = tools.iter().filter(|tool| tool.words().count() == 1);
+        let words = short.filter_map(|tool| Some(Command::new(tool.words().next()?).about(tool.about.about)));
         let command = Command::new(about.name).subcommands(words).disable_help_subcommand(true);
         let command = command.subcommand_required(true).arg_required_else_help(true);
         // None of the words is there, so this tells what is wrong, or helps.
         read(described(command, about), &argv).err().unwrap_or(Exit::Usage)
     })
+}
+
+/// The one of `tools` that most of the first words of `argv` choose, which become its name.
+fn choose<'a>(tools: &'a [Tool], argv: &mut Vec<String>) -> Option<&'a Tool> {
+    let chosen = tools.iter().filter_map(|tool| Some((tool.chosen(argv)?, tool)));
+    let (words, tool) = chosen.max_by_key(|(words, _)| *words)?;
+    argv.splice(..=words, [tool.about.name.to_owned()]);
+    Some(tool)
 }
 
 /// A panic is a bug of the tool, and has an exit code of its own; its message is already on stderr.
