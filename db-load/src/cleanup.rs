@@ -1,6 +1,7 @@
 //! What did a killed run leave? Lists it, and removes what is named: nothing else can tell a killed run from one that
 //! is under way.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -98,14 +99,35 @@ async fn clean_postgres(server: &Server, named: &[Nonce]) -> Result<(), PrepareE
 
 async fn clean_redis(server: &redis::Server, named: &[Nonce]) -> Result<(), PrepareError> {
     let label = server.label();
-    let mut connection = server.open().await?;
     let failed = |failure| target::failed(&label, redis::faults::explain_first(&failure));
-    let left = redis::data::list(&mut connection).await.map_err(failed)?;
-    for (run, keys) in &left {
-        if named.contains(run) {
-            redis::data::unlink(&mut connection, keys).await.map_err(failed)?;
+    let mut left = BTreeMap::<Nonce, Vec<(usize, Vec<String>)>>::new();
+    let mut connections = vec![server.open().await?];
+    // What is in no cluster refuses to say where its nodes are.
+    let nodes = redis::cluster::Nodes::open(&server.login, &[], false, 0).await.ok();
+    if let Some(nodes) = &nodes {
+        connections.clear();
+        for login in nodes.logins() {
+            connections.push(login.open().await.map_err(failed)?);
         }
-        tell(run, &format!("{} keys {}*", keys.len(), run.prefix()), named);
+    }
+    for (index, connection) in connections.iter_mut().enumerate() {
+        for (run, keys) in redis::data::list(connection).await.map_err(failed)? {
+            left.entry(run).or_default().push((index, keys));
+        }
+    }
+    for (run, parts) in &left {
+        let mut count = 0;
+        for (index, keys) in parts {
+            count += keys.len();
+            if !named.contains(run) {
+                continue;
+            }
+            let connection = &mut connections[*index];
+            // In a cluster no command may reach over slots.
+            let at_once = if nodes.is_some() { 1 } else { redis::data::KEYS as usize };
+            redis::data::unlink(connection, keys, at_once).await.map_err(failed)?;
+        }
+        tell(run, &format!("{count} keys {}*", run.prefix()), named);
     }
     missing(named, |run| left.contains_key(run), &label)
 }

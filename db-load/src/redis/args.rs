@@ -7,6 +7,7 @@ use std::time::Duration;
 use load_net::args::TlsArgs;
 use load_suite::units;
 
+use super::pubsub::PubSubArgs;
 use super::stream::StreamArgs;
 use super::workload::{self, Builtin};
 use crate::keys::Spread;
@@ -30,7 +31,7 @@ pub struct RedisArgs {
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub password_file: Option<PathBuf>,
 
-    /// What is done: get, set, mixed, hash, list, zset, with shares as get@9,zset@1, or stream [default: mixed].
+    /// What is done: get, set, mixed, hash, list, zset, with shares as get@9,zset@1, or stream, or pubsub [default: mixed].
     #[arg(long = "workload", visible_short_alias = 'b', value_name = "NAME[@WEIGHT]", value_delimiter = ',', value_parser = workload::builtin, help_heading = "Database")]
     pub workloads: Vec<Share<Builtin>>,
     /// A command of your own, as 'SET {{key}} {{value}} EX {{int(1, 60)}}' (docs/db-load.md); repeatable.
@@ -56,12 +57,19 @@ pub struct RedisArgs {
     #[command(flatten)]
     pub stream: StreamArgs,
 
+    /// Subscribers.
+    #[command(flatten)]
+    pub pubsub: PubSubArgs,
+
     /// Commands of a call, which are sent in one piece; the call ends with the last reply.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Connections")]
     pub pipeline: u32,
     /// Calls at a time on one connection.
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Connections")]
     pub multiplex: NonZeroU32,
+    /// The URL is that of one node of a cluster: each command goes to the node that has its key.
+    #[arg(long, help_heading = "Connections")]
+    pub cluster: bool,
     /// Speak RESP3.
     #[arg(long, help_heading = "Connections")]
     pub resp3: bool,

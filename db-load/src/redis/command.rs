@@ -5,6 +5,8 @@ use load_report::fault::FaultKind;
 use load_suite::template::{Escape, Names, Template, push_decimal};
 use rand::RngExt as _;
 
+use super::batch;
+use super::cluster::{keys, slots};
 use super::faults;
 use super::series;
 use super::wire::{Reply, head, word};
@@ -21,6 +23,8 @@ pub struct Command {
     has_values: bool,
     /// Within a word of its own there is a key, a value, a row's number.
     inserts: [bool; 3],
+    /// Which words are keys.
+    keys: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +123,24 @@ impl Command {
         VARIABLES.iter().for_each(|name| {
             names.slot(name);
         });
-        let mut command = Self { pieces: Vec::new(), expect, has_values: false, inserts: [false; 3] };
+        let mut command = Self::compile(all, expect, &names)?;
+        for piece in &command.pieces {
+            if let Piece::Word(template) = piece {
+                template.slots().for_each(|slot| command.inserts[slot] = true);
+            }
+        }
+        command.has_values |= command.inserts[1];
+        Ok(command)
+    }
+
+    fn compile(all: &[Word<'_>], expect: Expect, names: &Names) -> Result<Self, String> {
+        let fixed = |word: &Word<'_>| matches!(word, Word::Text(text) if !text.contains("{{"));
+        let known = all.iter().map(|word| match word {
+            Word::Text(text) if fixed(word) => Some(*text),
+            _ => None,
+        });
+        let keys = keys::keys(&known.collect::<Vec<_>>());
+        let mut command = Self { pieces: Vec::new(), expect, has_values: false, inserts: [false; 3], keys };
         let mut bytes = b"*".to_vec();
         push_decimal(all.len() as u64, &mut bytes);
         bytes.extend(b"\r\n");
@@ -129,12 +150,11 @@ impl Command {
                 Word::Value => Piece::Value,
                 Word::Text(text) => {
                     let template =
-                        Template::compile(text, &names, Escape::Raw).map_err(|error| error.to_string())?;
+                        Template::compile(text, names, Escape::Raw).map_err(|error| error.to_string())?;
                     if let Some(fixed) = template.as_fixed() {
                         word(fixed, &mut bytes);
                         continue;
                     }
-                    template.slots().for_each(|slot| command.inserts[slot] = true);
                     Piece::Word(template)
                 }
             };
@@ -143,8 +163,60 @@ impl Command {
             command.pieces.push(piece);
         }
         command.pieces.push(Piece::Bytes(bytes));
-        command.has_values |= command.inserts[1];
         Ok(command)
+    }
+
+    /// That of a suite: words as `redis-cli` takes them, with what the suite knows in `{{...}}`.
+    ///
+    /// # Errors
+    /// A quote that is not closed, a `{{...}}` that is not right, or no word at all.
+    pub fn in_suite(line: &str, names: &Names) -> Result<Self, String> {
+        let all = words::split(line)?;
+        let all: Vec<_> = all.iter().map(|word| Word::Text(word)).collect();
+        if all.is_empty() {
+            return Err("no command; expected one as SET name value".into());
+        }
+        Self::compile(&all, Expect::Anything, names)
+    }
+
+    /// The first word that is a key.
+    pub fn key(&self) -> Option<usize> {
+        self.keys.first().copied()
+    }
+
+    /// Whether all keys lie in one slot of a cluster, as far as that can be known before the run: for `rows` of it.
+    ///
+    /// # Errors
+    /// Two keys that do not.
+    pub fn same_slot(&self, shape: &Shape) -> Result<(), String> {
+        if self.keys.len() < 2 {
+            return Ok(());
+        }
+        let (mut vu, mut scratch) = (Vu::new(1), Scratch::default());
+        for row in 0..shape.keys.min(8) {
+            let mut out = Vec::new();
+            self.write(("quintet:", row), shape, &mut vu, &mut scratch, &mut out);
+            let keys = self.keys.iter().filter_map(|&at| batch::word(&out, at));
+            let keys: Vec<_> = keys.map(|key| (slots::slot(key), String::from_utf8_lossy(key))).collect();
+            for (slot, key) in &keys[1..] {
+                let (first, other) = &keys[0];
+                if first != slot {
+                    return Err(format!(
+                        "{other:?} and {key:?} lie in different slots of the cluster ({first}, {slot}); \
+                         keys of one command need the same {{tag}}, as a:{{x}} and b:{{x}}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what it sends is known before the run, but for generators.
+    pub fn is_free(&self) -> bool {
+        self.pieces.iter().all(|piece| match piece {
+            Piece::Word(template) => template.slots().next().is_none(),
+            _ => true,
+        })
     }
 
     /// That of a user: words as `redis-cli` takes them.

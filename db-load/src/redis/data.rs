@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use load_core::protocol::Control;
 
+use super::batch::begin;
 use super::command::{self, Shape};
 use super::wire::{Connection, Failure, Reply, word};
 use super::workload::{FIELDS, kinds};
 use crate::names::Nonce;
 
 /// Most keys, and bytes of values, of one command: a signal need not wait long, and no one else either.
-const KEYS: u64 = 1_000;
+pub const KEYS: u64 = 1_000;
 const BYTES: u64 = 1 << 20;
 
 /// Whether somebody answers who speaks Redis and lets us in.
@@ -88,13 +89,6 @@ pub async fn remove(
     Ok(())
 }
 
-fn begin(words: usize, name: &[u8], out: &mut Vec<u8>) {
-    out.push(b'*');
-    load_suite::template::push_decimal(words as u64, out);
-    out.extend_from_slice(b"\r\n");
-    word(name, out);
-}
-
 /// Waits for all replies; the first refusal is the error.
 async fn settle(over: &mut Connection) -> Result<(), Failure> {
     let mut refusal = None;
@@ -139,14 +133,18 @@ pub async fn list(over: &mut Connection) -> Result<BTreeMap<Nonce, Vec<String>>,
     }
 }
 
-/// Removes `keys`.
+/// Removes `keys`, so many with one command.
 ///
 /// # Errors
 /// Those of the server.
-pub async fn unlink(over: &mut Connection, keys: &[String]) -> Result<(), Failure> {
+pub async fn unlink(over: &mut Connection, keys: &[String], at_once: usize) -> Result<(), Failure> {
     for chunk in keys.chunks(KEYS as usize) {
-        let words: Vec<_> = [&b"UNLINK"[..]].into_iter().chain(chunk.iter().map(String::as_bytes)).collect();
-        over.ask(&words, |reply| reply.number().map(drop)).await?;
+        for keys in chunk.chunks(at_once) {
+            let words: Vec<_> =
+                [&b"UNLINK"[..]].into_iter().chain(keys.iter().map(String::as_bytes)).collect();
+            over.push(&words);
+        }
+        settle(over).await?;
     }
     Ok(())
 }

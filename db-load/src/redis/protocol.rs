@@ -6,38 +6,68 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::try_join_all;
+use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
+use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_report::model::{ExtraPlan, RunFile};
+use load_report::fault::FaultKind;
+use load_report::model::{ExtraPlan, RatePlan, RunFile};
+use load_suite::suite::Suite;
 
 use super::args::RedisArgs;
+use super::batch::Batch;
+use super::cluster::{self, Nodes};
 use super::command::Scratch;
+use super::pubsub::PubSub;
+use super::pubsub::receive::Group;
 use super::server::Server;
-use super::stream::Stream;
-use super::stream::perform::{Performance, Stop};
-use super::wire::{Connection, Failure, Shared, Slot, reply};
+use super::suite::Asked;
+use super::wire::{Connection, Failure, Shared, Slot};
 use super::workload::Work;
-use super::{data, faults, series};
+use super::{build, data, faults, pubsub, series};
 use crate::names::Nonce;
 use crate::pool;
 use crate::target;
 
-type Pool = pool::Pool<Rc<Shared>>;
+pub(super) type Pool = pool::Pool<Line>;
+
+/// What a call borrows.
+#[derive(Clone)]
+pub enum Line {
+    /// The connection to a server.
+    One(Rc<Shared>),
+    /// Connections to the nodes of a cluster.
+    Many(Rc<Nodes>),
+}
+
+/// What one process knows of a cluster.
+pub struct Cluster {
+    /// The first of the counters.
+    pub(super) counters: usize,
+    /// Where its nodes were when they were asked last.
+    pub(super) known: Mutex<Vec<String>>,
+}
 
 /// Redis.
 pub struct Redis {
-    server: Server,
-    work: Work,
-    script: Script<Step>,
-    pipeline: u32,
-    multiplex: NonZeroU32,
-    record: serde_json::Value,
+    pub(super) server: Server,
+    pub(super) work: Work,
+    pub(super) plans: Plans,
+    pub(super) script: Script<Step>,
+    /// What the steps of a suite send.
+    pub(super) asked: Vec<Asked>,
+    /// What a suite sends after everything.
+    pub(super) cleanup: Vec<Step>,
+    pub(super) cluster: Option<Cluster>,
+    pub(super) pipeline: u32,
+    pub(super) multiplex: NonZeroU32,
+    pub(super) record: serde_json::Value,
     /// When a connection was lost that has not been replaced, on the engine's clock; 0 for none.
-    lost_at: AtomicI64,
+    pub(super) lost_at: AtomicI64,
     /// The run that this process would prepare.
-    run: Nonce,
+    pub(super) run: Nonce,
     /// The connection that has prepared the keys.
-    preparing: Mutex<Option<Connection>>,
+    pub(super) preparing: Mutex<Option<Connection>>,
 }
 
 /// What one call does.
@@ -45,39 +75,48 @@ pub struct Redis {
 pub enum Step {
     /// The command of this index, as often as the pipeline is long.
     Command(usize),
+    /// What the step of a suite of this index sends.
+    Asked(usize),
     /// Adds a message to the stream.
     Produce,
     /// Takes messages from the stream.
     Consume,
-    /// Leaves the stream.
+    /// Publishes a message.
+    Publish,
+    /// Leaves the stream, or the channel.
     Leave,
 }
 
 /// A lane's view of its worker's pool, and what it writes and reads with.
 pub struct Session {
-    pool: Rc<Pool>,
-    prefix: Rc<str>,
-    slot: Rc<Slot>,
+    pub(super) pool: Rc<Pool>,
+    pub(super) prefix: Rc<str>,
+    pub(super) slot: Rc<Slot>,
+    /// Those whom it publishes to.
+    pub(super) group: Option<Rc<Group>>,
     /// The rows of the commands that are under way.
-    rows: Vec<u64>,
-    scratch: Scratch,
+    pub(super) rows: Vec<u64>,
+    pub(super) scratch: Scratch,
+    /// Commands and replies, where they are not written straight to a connection.
+    pub(super) batch: Batch,
 }
 
 impl Session {
-    fn new(pool: Rc<Pool>, prefix: Rc<str>) -> Self {
-        Self { pool, prefix, slot: Rc::default(), rows: Vec::new(), scratch: Scratch::default() }
+    fn new(pool: Rc<Pool>, prefix: Rc<str>, group: Option<Rc<Group>>) -> Self {
+        let (slot, rows, scratch, batch) = Default::default();
+        Self { pool, prefix, slot, group, rows, scratch, batch }
     }
 }
 
 impl Redis {
-    async fn dial(&self, probe: &mut Probe<'_>) -> Result<Rc<Shared>, Fault> {
-        match self.server.login.open().await {
-            Ok(connection) => {
+    pub(super) async fn dial(&self, probe: &mut Probe<'_>) -> Result<Line, Fault> {
+        match self.line().await {
+            Ok(line) => {
                 let since = self.lost_at.swap(0, Ordering::Relaxed);
                 if since != 0 {
                     probe.observe(series::OUTAGE, probe.now().0.abs_diff(since));
                 }
-                Ok(self.shared(connection))
+                Ok(line)
             }
             Err(failure) => {
                 self.lose(probe);
@@ -86,13 +125,25 @@ impl Redis {
         }
     }
 
-    fn shared(&self, connection: Connection) -> Rc<Shared> {
-        Rc::new(Shared::new(connection, self.multiplex.get() > 1))
+    async fn line(&self) -> Result<Line, Failure> {
+        let several = self.multiplex.get() > 1;
+        let Some(cluster) = &self.cluster else {
+            let connection = self.server.login.open().await?;
+            return Ok(Line::One(Rc::new(Shared::new(connection, several))));
+        };
+        Ok(Line::Many(Rc::new(self.nodes(cluster, several).await?)))
+    }
+
+    async fn nodes(&self, cluster: &Cluster, several: bool) -> Result<Nodes, Failure> {
+        let known = cluster.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let nodes = Nodes::open(&self.server.login, &known, several, cluster.counters).await?;
+        *cluster.known.lock().unwrap_or_else(PoisonError::into_inner) = nodes.addresses();
+        Ok(nodes)
     }
 
     /// A connection is no more.
     #[cold]
-    fn lose(&self, probe: &Probe<'_>) {
+    pub(super) fn lose(&self, probe: &Probe<'_>) {
         let _ = self.lost_at.compare_exchange(0, probe.now().0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
@@ -100,55 +151,20 @@ impl Redis {
         target::failed(&self.server.label(), faults::explain(failure))
     }
 
-    /// A call of a producer or consumer.
-    async fn stream(
+    /// The subscribers of a worker.
+    async fn subscribe(
         &self,
-        stream: &Stream,
-        step: Step,
-        session: &mut Session,
-        vu: &mut Vu,
+        pubsub: &PubSub,
+        run: &Nonce,
+        link: u64,
         probe: &mut Probe<'_>,
-    ) -> Result<Outcome, Fault> {
-        let lent = session.pool.get(probe, async |probe: &mut Probe<'_>| self.dial(probe).await).await?;
-        if session.slot.is_busy() {
-            session.slot = Rc::default();
-        }
-        let run = session.prefix.trim_start_matches("quintet:").trim_end_matches(':');
-        let key = stream.key(&session.prefix);
-        let begun = probe.now();
-        let mut performance = Performance {
-            stream,
-            key: &key,
-            run,
-            over: &lent.connection,
-            slot: &session.slot,
-            payload: self.work.shape.size(0),
-            vu,
-            probe: &mut *probe,
-            begun,
-            outcome: Outcome::default(),
-        };
-        let ended = match step {
-            Step::Produce => performance.produce().await,
-            Step::Consume => performance.consume().await,
-            Step::Leave | Step::Command(_) => performance.leave().await,
-        };
-        let outcome = performance.outcome;
-        match ended {
-            Ok(()) => {
-                lent.done();
-                Ok(outcome)
-            }
-            Err(Stop::Failed(fault)) => {
-                lent.done();
-                Err(fault.after(outcome.sent, outcome.received))
-            }
-            Err(Stop::Lost(failure)) => {
-                self.lose(probe);
-                let fault = faults::lost(&failure, probe);
-                Err(Fault { ends_session: false, ..fault }.after(outcome.sent, outcome.received))
-            }
-        }
+    ) -> Result<Rc<Group>, Fault> {
+        let channel = pubsub::channel(&run.prefix(), link);
+        let group = Group::open(pubsub.board(link), channel, &self.server.login).await;
+        group.map(Rc::new).map_err(|failure| {
+            self.lose(probe);
+            Fault { ends_session: true, ..faults::lost(&failure, probe) }
+        })
     }
 
     async fn make(&self, over: &mut Connection, control: &mut Control) -> Result<(), Failure> {
@@ -163,8 +179,15 @@ impl Redis {
                 made => made?,
             }
         }
+        let Some(cluster) = &self.cluster else {
+            for kind in &self.work.filled {
+                data::make(over, &self.run, kind, &self.work.shape, control).await?;
+            }
+            return Ok(());
+        };
+        let nodes = self.nodes(cluster, false).await?;
         for kind in &self.work.filled {
-            data::make(over, &self.run, kind, &self.work.shape, control).await?;
+            cluster::data::make(&nodes, &self.run, kind, &self.work.shape, control).await?;
         }
         Ok(())
     }
@@ -172,10 +195,18 @@ impl Redis {
     async fn remove(&self, over: &mut Connection, control: &mut Control) -> Result<(), Failure> {
         if let Some(stream) = self.work.stream.as_ref().filter(|stream| stream.args.stream.is_none()) {
             control.calls += 1;
-            data::unlink(over, &[stream.key(&self.run.prefix())]).await?;
+            data::unlink(over, &[stream.key(&self.run.prefix())], 1).await?;
         }
+        let keys = self.work.shape.keys;
+        let Some(cluster) = &self.cluster else {
+            for kind in &self.work.kinds {
+                data::remove(over, &self.run, kind, keys, control).await?;
+            }
+            return Ok(());
+        };
+        let nodes = self.nodes(cluster, false).await?;
         for kind in &self.work.kinds {
-            data::remove(over, &self.run, kind, self.work.shape.keys, control).await?;
+            cluster::data::remove(&nodes, &self.run, kind, keys, control).await?;
         }
         Ok(())
     }
@@ -183,6 +214,7 @@ impl Redis {
 
 impl Protocol for Redis {
     const NAME: &'static str = "db-redis";
+    const SUITE: &'static str = "db";
     type Args = RedisArgs;
     type Target = Nonce;
     type Step = Step;
@@ -191,30 +223,11 @@ impl Protocol for Redis {
     type Session = Session;
 
     fn new(args: RedisArgs) -> Result<Self, UsageError> {
-        let (work, script) = Work::new(&args)?;
-        let server = Server::new(args.url, args.password_file.as_deref(), &args.tls, args.resp3)?;
-        let mut record = serde_json::json!({
-            "url": server.label(),
-            "user": server.login.user,
-            "tls": server.trust(),
-            "protocol": if server.login.resp3 { "RESP3" } else { "RESP2" },
-            "pipeline": args.pipeline,
-            "multiplex": args.multiplex,
-        });
-        if let Some(record) = record.as_object_mut() {
-            record.extend(work.record().clone());
-        }
-        Ok(Self {
-            server,
-            work,
-            script,
-            pipeline: args.pipeline,
-            multiplex: args.multiplex,
-            record,
-            lost_at: AtomicI64::new(0),
-            run: Nonce::of_now(),
-            preparing: Mutex::default(),
-        })
+        build::from_flags(&args)
+    }
+
+    fn with_suite(args: RedisArgs, suite: Suite) -> Result<Self, UsageError> {
+        build::from_suite(args, &suite)
     }
 
     fn label(&self) -> String {
@@ -230,15 +243,19 @@ impl Protocol for Redis {
     }
 
     fn ops(&self) -> Vec<String> {
-        self.work.ops.clone()
+        self.plans.ops.clone()
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        series::extras(self.pipeline > 1, self.work.stream.is_some())
+        self.plans.extras.clone()
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        series::counters(self.work.stream.is_some())
+        self.plans.counters.clone()
+    }
+
+    fn rates(&self) -> Vec<RatePlan> {
+        self.plans.rates.clone()
     }
 
     fn script(&self) -> &Script<Step> {
@@ -250,8 +267,13 @@ impl Protocol for Redis {
     }
 
     async fn prepare(&self, control: &mut Control) -> Result<Nonce, PrepareError> {
+        let connection = self.server.open().await?;
+        if let Some(cluster) = &self.cluster {
+            // What is no cluster says so before anything is made.
+            self.nodes(cluster, false).await.map_err(|failure| self.failed(&failure))?;
+        }
         // Cleanup gets the connection, to speak after what was said last, should this be dropped half way.
-        let mut kept = Kept { connection: Some(self.server.open().await?), to: &self.preparing };
+        let mut kept = Kept { connection: Some(connection), to: &self.preparing };
         control.calls += 1;
         let Some(over) = &mut kept.connection else { return Err(PrepareError::new("no connection")) };
         let answered = target::soon(data::ping(over), &self.label(), "Redis", faults::explain_first).await;
@@ -270,19 +292,22 @@ impl Protocol for Redis {
         let first = self.dial(probe).await?;
         probe.connected(start);
         let seen = &*probe;
-        let other = |_| pool::recorded(seen, self.server.login.open());
+        let other = |_| pool::recorded(seen, self.line());
         let others = try_join_all((1..link.connections.get()).map(other)).await;
         let others = others.map_err(|failure| {
             self.lose(probe);
             Fault { ends_session: true, ..faults::lost(&failure, probe) }
         })?;
-        let others = others.into_iter().map(|connection| self.shared(connection));
         let pool = Pool::new(std::iter::once(first).chain(others).collect(), self.multiplex);
-        Ok(Session::new(Rc::new(pool), run.prefix().into()))
+        let group = match &self.work.pubsub {
+            Some(pubsub) => Some(self.subscribe(pubsub, run, link.index, probe).await?),
+            None => None,
+        };
+        Ok(Session::new(Rc::new(pool), run.prefix().into(), group))
     }
 
     fn share(&self, link: &Session) -> Option<Session> {
-        Some(Session::new(Rc::clone(&link.pool), Rc::clone(&link.prefix)))
+        Some(Session::new(Rc::clone(&link.pool), Rc::clone(&link.prefix), link.group.clone()))
     }
 
     async fn open(&self, link: Session, _vu: &Vu) -> Result<Session, Fault> {
@@ -296,69 +321,22 @@ impl Protocol for Redis {
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        let index = match (step, &self.work.stream) {
-            (Step::Command(index), _) => *index,
-            (step, Some(stream)) => return self.stream(stream, *step, session, vu, probe).await,
-            (_, None) => return Err(Fault::fatal(load_report::fault::FaultKind::Local)),
-        };
-        let Session { pool, prefix, slot, rows, scratch } = session;
-        let (command, shape) = (&self.work.commands[index], &self.work.shape);
-        let lent = pool.get(probe, async |probe: &mut Probe<'_>| self.dial(probe).await).await?;
-        if slot.is_busy() {
-            // Its replies are those of a call that was given up.
-            *slot = Rc::default();
-        }
-        rows.clear();
-        let sent = lent.connection.submit(slot, self.pipeline, |out| {
-            for _ in 0..self.pipeline {
-                let row = shape.draw(vu);
-                command.write((prefix, row), shape, vu, scratch, out);
-                rows.push(row);
-            }
-        });
-        let answered = if self.pipeline == 1 {
-            lent.connection.replies(slot, |_| {}).await
-        } else {
-            let begun = probe.now();
-            let came = |count| {
-                let time = probe.now().since(begun);
-                (0..count).for_each(|_| probe.observe(series::COMMAND, time));
-            };
-            lent.connection.replies(slot, came).await
-        };
-        if let Err(failure) = answered {
-            self.lose(probe);
-            // The pool repairs itself.
-            return Err(Fault { ends_session: false, ..faults::lost(&failure, probe) }.after(sent, 0));
-        }
-        lent.done();
-        let bytes = slot.bytes.borrow();
-        let (mut rest, mut first, mut failed) = (&bytes[..], None, 0);
-        for row in rows.iter() {
-            // They were whole when they came.
-            let Ok(Some((reply, length))) = reply::read(rest) else { break };
-            rest = &rest[length..];
-            if let Err(fault) = command.look(reply, *row, shape, scratch, probe) {
-                first.get_or_insert(fault);
-                failed += 1;
-            }
-        }
-        probe.count(series::COMMANDS, self.pipeline.into());
-        let received = bytes.len() as u64;
-        match first {
-            None => Ok(Outcome { sent, received, messages: self.pipeline, ..Outcome::default() }),
-            Some(fault) => {
-                probe.count(series::COMMANDS_FAILED, failed);
-                Err(fault.after(sent, received))
-            }
+        match *step {
+            Step::Command(index) => self.commands(index, session, vu, probe).await,
+            Step::Asked(index) => self.ask(index, session, vu, probe).await,
+            step => self.perform(step, session, vu, probe).await,
         }
     }
 
-    async fn idle(&self, session: &mut Session, _probe: &mut Probe<'_>) -> Fault {
-        session.pool.gone().await
+    async fn idle(&self, session: &mut Session, probe: &mut Probe<'_>) -> Fault {
+        let Some(group) = &session.group else { return session.pool.gone().await };
+        tokio::select! {
+            fault = session.pool.gone() => fault,
+            () = group.record(probe) => Fault::fatal(FaultKind::Local),
+        }
     }
 
-    async fn cleanup(&self, _run: Option<&Nonce>, control: &mut Control) -> Result<(), PrepareError> {
+    async fn cleanup(&self, run: Option<&Nonce>, control: &mut Control) -> Result<(), PrepareError> {
         let prepared = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Without it nothing was made.
         let Some(mut connection) = prepared else { return Ok(()) };
@@ -366,7 +344,11 @@ impl Protocol for Redis {
             connection = self.server.open().await?;
         }
         control.calls += 1;
-        self.remove(&mut connection, control).await.map_err(|failure| self.failed(&failure))
+        let removed = self.remove(&mut connection, control).await;
+        if let Some(run) = run.filter(|_| !self.cleanup.is_empty()) {
+            last_steps::make(self, run, &self.cleanup, control).await?;
+        }
+        removed.map_err(|failure| self.failed(&failure))
     }
 
     fn remarks(&self, run: &RunFile) -> Vec<String> {

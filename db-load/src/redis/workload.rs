@@ -10,6 +10,7 @@ use load_net::args::wrong;
 use super::args::RedisArgs;
 use super::command::{Command, Expect, Shape, Word};
 use super::protocol::Step as Call;
+use super::pubsub::{self, PubSub};
 use super::stream::{self, Stream};
 use crate::mix::{MixArgs, Step};
 use crate::share::{Share, share};
@@ -36,6 +37,9 @@ pub enum Builtin {
     Zset,
     /// Producers and consumers of one stream.
     Stream,
+    /// PUBLISH to subscribers.
+    #[value(name = "pubsub")]
+    PubSub,
 }
 
 /// The kinds of keys by what is in them: what stands between prefix and number.
@@ -51,7 +55,7 @@ pub mod kinds {
 }
 
 impl Builtin {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("get", Self::Get),
         ("set", Self::Set),
         ("mixed", Self::Mixed),
@@ -59,10 +63,16 @@ impl Builtin {
         ("list", Self::List),
         ("zset", Self::Zset),
         ("stream", Self::Stream),
+        ("pubsub", Self::PubSub),
     ];
 
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, builtin)| *builtin == self).map_or("", |(name, _)| name)
+    }
+
+    /// Its users do nothing else.
+    fn is_alone(self) -> bool {
+        matches!(self, Self::Stream | Self::PubSub)
     }
 
     /// Its commands with their ops; the one that reads comes first.
@@ -80,7 +90,7 @@ impl Builtin {
             Command::of(&words, Expect::Done)
         };
         Ok(match self {
-            Self::Stream => Vec::new(),
+            Self::Stream | Self::PubSub => Vec::new(),
             Self::Get => vec![("get", get()?)],
             Self::Set => vec![("set", set()?)],
             Self::Mixed => vec![("read", get()?), ("write", set()?)],
@@ -111,7 +121,7 @@ impl Builtin {
     /// The shares of its commands.
     fn weights(self, mix: MixArgs) -> Vec<(usize, u32)> {
         match self {
-            Self::Stream => Vec::new(),
+            Self::Stream | Self::PubSub => Vec::new(),
             Self::Get | Self::Set => vec![(0, 1)],
             // As many are taken as are put there, so that lists stay short.
             Self::List => vec![(0, 1), (1, 1)],
@@ -130,8 +140,9 @@ impl Builtin {
 pub fn builtin(text: &str) -> Result<Share<Builtin>, String> {
     let Share { what, weight } = share(text)?;
     let known = Builtin::ALL.iter().find(|(name, _)| *name == what);
-    let known =
-        known.ok_or("expected get, set, mixed, hash, list, zset or stream, each with @WEIGHT or without")?;
+    let known = known.ok_or(
+        "expected get, set, mixed, hash, list, zset, stream or pubsub, each with @WEIGHT or without",
+    )?;
     Ok(Share { what: known.1, weight })
 }
 
@@ -162,10 +173,26 @@ pub struct Work {
     pub filled: Vec<&'static str>,
     /// Producers and consumers, instead of commands.
     pub stream: Option<Stream>,
+    /// Publishers and subscribers, instead of commands.
+    pub pubsub: Option<PubSub>,
     record: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Work {
+    /// Nothing: a suite says what is done.
+    pub fn none(args: &RedisArgs) -> Self {
+        Self {
+            commands: Vec::new(),
+            ops: Vec::new(),
+            shape: Shape { keys: args.keys, spread: args.distribution, size: args.value_size },
+            kinds: BTreeSet::new(),
+            filled: Vec::new(),
+            stream: None,
+            pubsub: None,
+            record: serde_json::Map::new(),
+        }
+    }
+
     /// What `args` ask for, and the script of the engine for it.
     ///
     /// # Errors
@@ -178,25 +205,22 @@ impl Work {
         if args.keys == 0 || args.keys > 1 << 40 {
             return Err(wrong("--keys", "expected at least 1"));
         }
-        let size = args.value_size;
-        let mut work = Self {
-            commands: Vec::new(),
-            ops: Vec::new(),
-            shape: Shape { keys: args.keys, spread: args.distribution, size },
-            kinds: BTreeSet::new(),
-            filled: Vec::new(),
-            stream: None,
-            record: serde_json::Map::new(),
-        };
-        if builtins.iter().any(|share| share.what == Builtin::Stream) {
+        let mut work = Self::none(args);
+        if let Some(alone) = builtins.iter().map(|share| share.what).find(|builtin| builtin.is_alone()) {
             if builtins.len() + args.commands.len() > 1 || args.pipeline > 1 {
                 return Err(wrong(
-                    "--workload stream",
+                    &format!("--workload {}", alone.name()),
                     "it cannot be mixed with others, nor with --pipeline; leave them out",
                 ));
             }
+            work.describe(args, vec![alone.name().to_owned()]);
+            if alone == Builtin::PubSub {
+                work.record.insert("subscribers".to_owned(), args.pubsub.subscribers.get().into());
+                work.ops = pubsub::OPS.map(str::to_owned).into();
+                work.pubsub = Some(PubSub::new(args.pubsub));
+                return Ok((work, pubsub::script()));
+            }
             work.ops = stream::OPS.map(str::to_owned).into();
-            work.describe(args, vec!["stream".to_owned()]);
             work.stream = Some(Stream::new(args.stream.clone(), args.mix));
             return Ok((work, stream::script(args.mix)));
         }

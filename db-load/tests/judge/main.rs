@@ -4,9 +4,15 @@
 
 mod answers;
 mod cleanup;
+mod cluster;
 mod faults;
+mod makes;
+mod nodes;
 mod pgbench;
+mod pubsub;
 mod redis;
+mod redis_suites;
+mod redis_tls;
 mod refused;
 mod scripts;
 mod stops;

@@ -109,6 +109,33 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends what there is and hands everything that has come to `each`, replies and what nobody asked for alike: for a
+    /// session that has subscribed. Ready as soon as there was something.
+    ///
+    /// # Errors
+    /// The connection is of no more use.
+    pub fn poll_each(
+        &mut self,
+        context: &mut Context<'_>,
+        mut each: impl FnMut(Reply<'_>),
+    ) -> Poll<Result<(), Failure>> {
+        self.poll_write(context)?;
+        loop {
+            let mut came = false;
+            while let Some((reply, length)) =
+                reply::read(&self.input[self.begin..self.end]).map_err(Failure::Malformed)?
+            {
+                each(reply);
+                self.begin += length;
+                came = true;
+            }
+            if came {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_read(context))?;
+        }
+    }
+
     #[inline]
     fn poll_write(&mut self, context: &mut Context<'_>) -> Result<(), Failure> {
         if self.out.is_empty() {
