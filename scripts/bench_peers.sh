@@ -73,7 +73,7 @@ leave() {
 }
 
 # Each is a file in scripts/peers/sections; measure.sh says what such a file holds.
-sections=(http suite tls http2 rate memory postgres pgbench pgbench-tpcb redis redis-set redis-p16 redis-set-p16 redis-pipeline grpc)
+sections=(http suite tls http2 rate memory postgres pgbench pgbench-tpcb pgbench-rate redis redis-set redis-p16 redis-set-p16 redis-pipeline grpc)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rounds=5

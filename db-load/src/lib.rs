@@ -6,6 +6,7 @@
 //! | Which key? | [`keys`] |
 //! | What share of the iterations does something get? | [`share`] |
 //! | What is right in a row? | [`token`] |
+//! | How is a gauge declared? | [`gauges`] |
 //! | What are the tables and keys of a run called? | [`names`] |
 //! | Which server is meant? | [`target`] |
 //! | Who gets which connection? | [`pool`] |
@@ -13,6 +14,7 @@
 //! | What did a killed run leave? | [`cleanup`] |
 
 pub mod cleanup;
+pub mod gauges;
 pub mod keys;
 pub mod mix;
 pub mod names;

@@ -73,7 +73,7 @@ pub(crate) struct Sampling {
 }
 
 impl Sampling {
-    /// Looks at once, and then every `every`, counted from `t0`. Without a sampler there is never anything.
+    /// Looks at once, which is to be just before `t0`, and then every `every`, counted from `t0`. Without a sampler there is never anything.
     pub(crate) fn start(
         sampler: Option<Box<dyn Sampler>>,
         gauges: &[GaugePlan],
@@ -86,7 +86,7 @@ impl Sampling {
         let task = sampler.map(|sampler| {
             let asking = Asking {
                 sampler,
-                values: Values::of(gauges),
+                values: Values::of(gauges, every),
                 every,
                 clock: clock.clone(),
                 t0,
@@ -185,7 +185,7 @@ impl Asking {
             patience = too_late => return Err(format!("no answer within {} ms", patience.0 / 1_000_000)),
         };
         let at_ns = (clock.now() - self.t0).0;
-        let sample = self.values.take(at_ns, &readings);
+        let sample = self.values.take(at_ns, &readings, *self.is_over.borrow());
         self.looks += 1;
         // Nobody listens any more only when the run is over.
         let _ = self.tell.send(sample);
@@ -202,7 +202,8 @@ impl Asking {
     /// When to look next: at the next full interval since time zero, or later the more often it was in vain.
     fn due_after(&self, now: Nanos, failed_in_a_row: u32) -> Nanos {
         let every = self.every.0.max(1);
-        let next = self.t0 + Nanos(((now - self.t0).0.div_euclid(every) + 1) * every);
+        // The first look is that of time zero.
+        let next = self.t0 + Nanos(((now - self.t0).0.div_euclid(every).max(0) + 1) * every);
         match failed_in_a_row {
             0 => next,
             n => {

@@ -14,6 +14,7 @@
 //! | How are the cleanup steps of a suite made? | `clean_up` |
 //! | What of a run is in the database, and how is it removed? | [`data`] |
 //! | What does a run count and time besides calls? | [`series`] |
+//! | What does the server say of itself? | [`sampler`] |
 //! | What does an error mean? | [`faults`] |
 
 pub mod args;
@@ -23,6 +24,7 @@ pub mod data;
 pub mod faults;
 pub mod perform;
 pub mod protocol;
+pub mod sampler;
 pub mod script;
 pub mod series;
 pub mod server;

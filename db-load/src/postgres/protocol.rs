@@ -12,18 +12,20 @@ use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
+use load_core::sample::Sampler;
+use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::suite::Suite;
 
 use super::args::PostgresArgs;
 use super::perform::{Performance, Stop};
 use super::server::Server;
-use super::session::Wire;
+use super::session::{Kept, Wire};
 use super::suite::rules::Rules;
 use super::wire::login::Login;
 use super::wire::{Connection, Failure, Table};
 use super::workload::{Program, Target, Work};
-use super::{build, data, faults, series};
+use super::{build, data, faults, sampler, series};
 use crate::names::Nonce;
 use crate::{pool, target};
 
@@ -230,6 +232,14 @@ impl Protocol for Postgres {
         self.plans.rates.clone()
     }
 
+    fn gauges(&self) -> Vec<GaugePlan> {
+        sampler::gauges(!self.work.watched(&self.run).is_empty())
+    }
+
+    fn sampler(self: &Arc<Self>, target: &Target) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(sampler::Asker::new(self, self.work.watched(&target.run))))
+    }
+
     fn script(&self) -> &Script<Step> {
         &self.script
     }
@@ -244,7 +254,7 @@ impl Protocol for Postgres {
         let wire = self.server.wire().await?;
         let target = {
             // Cleanup gets the connection of a preparation that was dropped, to speak after what was said last.
-            let kept = Kept { wire: Some(wire), to: &self.preparing };
+            let kept = Kept::new(wire, &self.preparing);
             let made = match &kept.wire {
                 Some(wire) => self.work.prepare(wire, &self.run, control, failed).await,
                 None => Err(PrepareError::new("no connection")),
@@ -378,23 +388,5 @@ impl Protocol for Postgres {
         let run = &self.run;
         (!tables.is_empty())
             .then(|| format!("if {tables} is left: db-load cleanup --url ... {run}, or DROP TABLE {tables}"))
-    }
-}
-
-/// Keeps a connection when its owner is dropped half way.
-struct Kept<'a> {
-    wire: Option<Wire>,
-    to: &'a Mutex<Option<Wire>>,
-}
-
-impl Kept<'_> {
-    fn forget(mut self) {
-        self.wire = None;
-    }
-}
-
-impl Drop for Kept<'_> {
-    fn drop(&mut self) {
-        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = self.wire.take();
     }
 }

@@ -1,6 +1,7 @@
 //! How is the server spoken to before and after the run, where no time is taken?
 
 use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
@@ -42,5 +43,30 @@ impl Deref for Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// Keeps a client when its owner is dropped half way.
+pub struct Kept<'a> {
+    /// The client.
+    pub wire: Option<Wire>,
+    to: &'a Mutex<Option<Wire>>,
+}
+
+impl<'a> Kept<'a> {
+    /// Puts `wire` to `to` when it is dropped.
+    pub fn new(wire: Wire, to: &'a Mutex<Option<Wire>>) -> Self {
+        Self { wire: Some(wire), to }
+    }
+
+    /// Its owner came to the end: nothing is kept.
+    pub fn forget(mut self) {
+        self.wire = None;
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = self.wire.take();
     }
 }

@@ -17,6 +17,7 @@
 //! | How do commands and replies pass over a connection? | [`wire`] |
 //! | What does a run make and remove? | [`data`] |
 //! | What does a run count and time besides calls? | [`series`] |
+//! | What does the server say of itself? | [`sampler`] |
 //! | What does an error mean? | [`faults`] |
 
 pub mod args;
@@ -29,6 +30,7 @@ pub mod faults;
 pub mod perform;
 pub mod protocol;
 pub mod pubsub;
+pub mod sampler;
 pub mod series;
 pub mod server;
 pub mod stream;

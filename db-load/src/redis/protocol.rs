@@ -3,14 +3,16 @@
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::try_join_all;
 use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
 use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
+use load_core::sample::Sampler;
 use load_report::fault::FaultKind;
+use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::suite::Suite;
 
@@ -24,7 +26,7 @@ use super::server::Server;
 use super::suite::Asked;
 use super::wire::{Connection, Failure, Shared, Slot};
 use super::workload::Work;
-use super::{build, data, faults, pubsub, series};
+use super::{build, data, faults, pubsub, sampler, series};
 use crate::names::Nonce;
 use crate::pool;
 use crate::target;
@@ -256,6 +258,14 @@ impl Protocol for Redis {
 
     fn rates(&self) -> Vec<RatePlan> {
         self.plans.rates.clone()
+    }
+
+    fn gauges(&self) -> Vec<GaugePlan> {
+        sampler::gauges()
+    }
+
+    fn sampler(self: &Arc<Self>, _run: &Nonce) -> Option<Box<dyn Sampler>> {
+        Some(Box::new(sampler::Asker::new(self)))
     }
 
     fn script(&self) -> &Script<Step> {

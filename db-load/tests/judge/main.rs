@@ -6,6 +6,7 @@ mod answers;
 mod cleanup;
 mod cluster;
 mod faults;
+mod gauges;
 mod makes;
 mod nodes;
 mod pgbench;

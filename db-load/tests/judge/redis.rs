@@ -163,7 +163,9 @@ fn a_redis_that_is_killed_and_comes_back_costs_its_outage_and_no_more() {
         assert_eq!(failed.get(FaultKind::Wrong) + failed.get(FaultKind::Rejected), 0, "{:?}", run.faults);
         let outage = run.extras.iter().find(|extra| extra.name == "outage").unwrap();
         let longest = outage.ms.unwrap().max;
-        assert!((1..=4).contains(&outage.count) && run.warnings.is_empty(), "{outage:?} {:?}", run.warnings);
+        // The one warning is that the server could not be asked about itself in the meantime.
+        let only_looks = run.warnings.iter().all(|warning| warning.contains("looks at the gauges failed"));
+        assert!((1..=4).contains(&outage.count) && only_looks, "{outage:?} {:?}", run.warnings);
         // 99 for the error rate: the laws hold, and the generator kept pace.
         left.exits(99)?;
         // From the kill to the restart, and the pause before the next attempt.

@@ -32,7 +32,7 @@ fn reads_and_writes_are_those_that_postgres_counted() {
             assert_eq!(counted, (op(&left, "read"), op(&left, "write")), "{line}");
             let control = sql.calls("BEGIN|CREATE|INSERT|COMMIT|ROLLBACK|SET|DROP");
             assert_eq!(left.run().ledger.control_calls, control, "{line}");
-            assert_eq!(sql.tables(), Vec::<String>::new());
+            assert_eq!(sql.tables(), Vec::<String>::new(), "{:?}", left.run().warnings);
             assert_eq!(left.run().connections.peak, connections);
             is_mixed(&left, calls, ratio)
         });

@@ -3,10 +3,13 @@
 use load_report::gauge::{GaugeKind, GaugePlan, Sample};
 
 use super::Reading;
+use crate::clock::Nanos;
 
 /// Makes values of readings.
 pub(super) struct Values {
     gauges: Vec<Gauge>,
+    /// Over a shorter time, what a total has grown by says more of when the target adds it up than of the load.
+    shortest_ns: i64,
     before_ns: Option<i64>,
 }
 
@@ -19,16 +22,23 @@ struct Gauge {
 }
 
 impl Values {
-    pub(super) fn of(gauges: &[GaugePlan]) -> Self {
+    /// For looks that are as a rule `every` apart.
+    pub(super) fn of(gauges: &[GaugePlan], every: Nanos) -> Self {
         let gauge = |plan: &GaugePlan| Gauge { kind: plan.kind, before: None, grown: 0.0 };
-        Self { gauges: gauges.iter().map(gauge).collect(), before_ns: None }
+        Self { gauges: gauges.iter().map(gauge).collect(), shortest_ns: every.0 / 2, before_ns: None }
     }
 
-    /// What `readings`, made at `at_ns`, come to.
-    pub(super) fn take(&mut self, at_ns: i64, readings: &[Reading]) -> Sample {
+    /// What `readings`, made at `at_ns`, come to. When the load `is_over`, levels are no longer its doing.
+    pub(super) fn take(&mut self, at_ns: i64, readings: &[Reading], is_over: bool) -> Sample {
         let reading = |index: usize| readings.get(index).copied().unwrap_or_default();
-        let values =
-            self.gauges.iter_mut().enumerate().map(|(index, gauge)| gauge.take(at_ns, reading(index)));
+        let shortest_ns = self.shortest_ns;
+        let value = |(index, gauge): (usize, &mut Gauge)| {
+            if is_over && gauge.kind == GaugeKind::Level {
+                return None;
+            }
+            gauge.take(at_ns, reading(index), shortest_ns)
+        };
+        let values = self.gauges.iter_mut().enumerate().map(value);
         let values = values.map(|value| value.filter(|value| value.is_finite())).collect();
         let from_ns = self.before_ns.replace(at_ns).unwrap_or(at_ns);
         Sample { from_ns, at_ns, values }
@@ -36,8 +46,10 @@ impl Values {
 }
 
 impl Gauge {
-    fn take(&mut self, at_ns: i64, reading: Reading) -> Option<f64> {
-        if reading == Reading::Unknown {
+    fn take(&mut self, at_ns: i64, reading: Reading, shortest_ns: i64) -> Option<f64> {
+        let is_of_time = matches!(self.kind, GaugeKind::Rate | GaugeKind::Share);
+        let is_soon = self.before.is_some_and(|(then_ns, _)| at_ns - then_ns < shortest_ns);
+        if reading == Reading::Unknown || is_of_time && is_soon {
             return None;
         }
         let before = self.before.replace((at_ns, reading));
@@ -82,8 +94,8 @@ mod tests {
 
     fn values(kind: GaugeKind, readings: &[(i64, Reading)]) -> Vec<Option<f64>> {
         let plan = GaugePlan { name: "x".into(), help: String::new(), unit: GaugeUnit::Count, kind };
-        let mut values = Values::of(&[plan]);
-        readings.iter().map(|(s, reading)| values.take(s * SECOND_NS, &[*reading]).values[0]).collect()
+        let mut values = Values::of(&[plan], Nanos(SECOND_NS));
+        readings.iter().map(|(s, reading)| values.take(s * SECOND_NS, &[*reading], false).values[0]).collect()
     }
 
     fn totals(of: [f64; 5]) -> Vec<(i64, Reading)> {
@@ -126,7 +138,22 @@ mod tests {
             unit: GaugeUnit::Count,
             kind,
         });
-        let sample = Values::of(&plans).take(7, &[Reading::Value(1.0)]);
+        let sample = Values::of(&plans, Nanos(SECOND_NS)).take(7, &[Reading::Value(1.0)], false);
         assert_eq!(sample, Sample { from_ns: 7, at_ns: 7, values: vec![Some(1.0), None] });
+    }
+
+    #[test]
+    fn what_happened_just_before_the_end_is_grown_by_but_makes_no_rate() {
+        let plan = |kind| GaugePlan { name: "x".into(), help: String::new(), unit: GaugeUnit::Count, kind };
+        let plans = [GaugeKind::Level, GaugeKind::Growth, GaugeKind::Rate].map(plan);
+        let mut values = Values::of(&plans, Nanos(SECOND_NS));
+        let mut look = |ms: i64, total: f64, is_over| {
+            values.take(ms * 1_000_000, &[Reading::Value(total); 3], is_over).values
+        };
+        assert_eq!(look(0, 100.0, false), [Some(100.0), Some(0.0), None]);
+        // The rate waits for the look after, and is that of the whole time.
+        assert_eq!(look(100, 150.0, false), [Some(150.0), Some(50.0), None]);
+        assert_eq!(look(1_000, 200.0, false), [Some(200.0), Some(100.0), Some(100.0)]);
+        assert_eq!(look(1_010, 230.0, true), [None, Some(130.0), None]);
     }
 }

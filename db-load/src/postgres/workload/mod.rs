@@ -249,6 +249,15 @@ impl Work {
         tables
     }
 
+    /// The tables whose size is of interest: those of the run, and those of pgbench.
+    pub fn watched(&self, run: &Nonce) -> Vec<String> {
+        let mut tables = self.tables(run);
+        if self.uses_existing {
+            tables.extend(pgbench::TABLES.map(|table| format!("{}{table}", self.prefix(run))));
+        }
+        tables
+    }
+
     /// Makes the tables, or looks at those that are there.
     ///
     /// # Errors
