@@ -6,6 +6,7 @@ mod common;
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use load_report::hist::Histogram;
+use load_report::model::RatePlan;
 use load_report::render::{csv, github, hlog, json, junit, markdown, text};
 
 fn utf8(bytes: Vec<u8>) -> String {
@@ -36,6 +37,15 @@ fn colour_changes_nothing_but_colour() {
     }
     assert_ne!(coloured, plain);
     assert_eq!(plain, text::run(&common::run(), false));
+}
+
+#[test]
+fn counters_that_are_parts_of_shares_have_no_empty_table() {
+    let mut run = common::run();
+    assert!(text::run(&run, false).contains("\ncounters of the protocol\n"));
+    let part = |n| RatePlan { name: "share".into(), cases: n, all: n };
+    run.header.plan.rates = (0..run.counters.len()).map(part).collect();
+    assert!(!text::run(&run, false).contains("counters of the protocol"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub fn text(plan: &Plan) -> String {
         let _ = write!(length, ", the first {} not counted", units::seconds(plan.warmup_s));
     }
     if let Some(requests) = plan.requests {
-        let _ = write!(length, ", or {} iterations", units::count(requests));
+        let _ = write!(length, ", or {}", units::counted(requests, "iteration", "iterations"));
     }
     let _ = write!(
         length,
@@ -28,8 +28,10 @@ pub fn text(plan: &Plan) -> String {
         lines.push(format!("stages   {}", plan.stages.iter().map(stage).collect::<Vec<_>>().join(", ")));
     }
     lines.push(format!(
-        "machine  {} process(es) of {} thread(s), seed {}",
-        plan.processes, plan.threads, plan.seed
+        "machine  {} of {}, seed {}",
+        units::counted(plan.processes.into(), "process", "processes"),
+        units::counted(plan.threads.into(), "thread", "threads"),
+        plan.seed
     ));
     for threshold in &plan.thresholds {
         lines.push(format!("must     {threshold}"));
@@ -38,7 +40,7 @@ pub fn text(plan: &Plan) -> String {
 }
 
 fn load(plan: &Plan) -> String {
-    let connections = units::count(plan.connections.into());
+    let connections = units::counted(plan.connections.into(), "connection", "connections");
     match plan.model {
         LoadModel::Closed => {
             let think = match plan.think_s {
@@ -48,13 +50,13 @@ fn load(plan: &Plan) -> String {
                 Some((think, _)) => format!(", {} apart", units::seconds(think)),
                 None => String::new(),
             };
-            format!("closed: {} users{think} over {connections} connections", units::count(plan.vus.into()))
+            format!("closed: {}{think} over {connections}", units::counted(plan.vus.into(), "user", "users"))
         }
         LoadModel::Open => format!(
-            "open: {}/s in total ({}), {} lanes, at most {}, over {connections} connections",
+            "open: {}/s in total ({}), {}, at most {}, over {connections}",
             plan.rate_per_s.unwrap_or_default(),
             plan.arrivals.as_deref().unwrap_or("constant"),
-            units::count(plan.vus.into()),
+            units::counted(plan.vus.into(), "lane", "lanes"),
             units::count(plan.max_vus.into()),
         ),
     }

@@ -8,7 +8,8 @@ use crate::verdict::Verdict;
 use super::escape::terminal;
 use super::table::Table;
 use super::units::{
-    PERCENTILES, bytes, count, gauge, number, observed, offered, percent, percentiles, seconds, verdict,
+    PERCENTILES, bytes, count, counted, gauge, number, observed, offered, percent, percentiles, seconds,
+    verdict,
 };
 
 /// Most rows of the table of failures.
@@ -200,8 +201,8 @@ fn ledger(run: &RunFile) -> String {
     };
     row("iterations", &run.ledger.iterations);
     row("calls", &run.ledger.calls);
-    let control = count(run.ledger.control_calls);
-    format!("{}  {control} control calls outside the schedule\n", table.render())
+    let control = counted(run.ledger.control_calls, "control call", "control calls");
+    format!("{}  {control} outside the schedule\n", table.render())
 }
 
 /// What failed, in one line: `rejected 503`.
@@ -299,11 +300,12 @@ fn extras(run: &RunFile) -> String {
 }
 
 fn counters(run: &RunFile) -> String {
-    if run.counters.is_empty() {
+    let mut own = run.counters.iter().enumerate().filter(|(index, _)| !is_part(run, *index)).peekable();
+    if own.peek().is_none() {
         return String::new();
     }
     let mut table = Table::new(1, &["", "count", "per s"]);
-    for (_, counter) in run.counters.iter().enumerate().filter(|(index, _)| !is_part(run, *index)) {
+    for (_, counter) in own {
         table.row([terminal(&counter.name), count(counter.count), number(counter.rate_per_s)]);
     }
     table.render()

@@ -16,6 +16,11 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// A count with the name of what is counted, for `one` or for `many`: `1 call`, `2,000 calls`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
 /// A number with about three digits that matter: `0.123`, `4.56`, `78.9`, `1,234`.
 pub fn number(value: f64) -> String {
     match value.abs() {
@@ -101,9 +106,10 @@ pub fn offered(run: &RunFile) -> String {
     match plan.rate_per_s {
         Some(rate) => {
             let kind = plan.arrivals.as_deref().unwrap_or("constant");
-            format!("{}/s ({}), {} lanes, at most {}", number(rate), kind, plan.vus, plan.max_vus)
+            let lanes = counted(plan.vus.into(), "lane", "lanes");
+            format!("{}/s ({kind}), {lanes}, at most {}", number(rate), plan.max_vus)
         }
-        None => format!("{} virtual users", count(plan.vus.into())),
+        None => counted(plan.vus.into(), "virtual user", "virtual users"),
     }
 }
 
@@ -151,6 +157,7 @@ mod tests {
             ["0.00", "0.123", "1.00", "4.57", "10.0", "78.9", "100", "123", "1,000", "1,234,567"]
         );
         assert_eq!(number(f64::NAN), "–");
+        assert_eq!([0, 1, 2_000].map(|n| counted(n, "call", "calls")), ["0 calls", "1 call", "2,000 calls"]);
     }
 
     #[test]
