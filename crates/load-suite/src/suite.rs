@@ -31,7 +31,7 @@ pub use measure::{Feed, Gives, Measure, MeasureKind};
 pub use path::Path as JsonPath;
 pub use profile::Profile;
 pub use scene::{Environment, texts};
-pub use step::{Parallel, Poll, Step};
+pub use step::{Parallel, Poll, Step, verb};
 pub use threshold::k6_thresholds;
 pub use users::{Task, UserClass};
 

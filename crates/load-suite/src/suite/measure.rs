@@ -50,6 +50,11 @@ pub enum Gives {
     Json(Path),
 }
 
+/// Whether thresholds can name it.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 impl Measure {
     pub(super) fn read_all(suite: &mut Fields) -> Result<Vec<Self>, SuiteError> {
         let Some(mut table) = suite.table("metrics")? else { return Ok(Vec::new()) };
@@ -58,7 +63,7 @@ impl Measure {
 
     fn read(name: String, node: Node) -> Result<Self, SuiteError> {
         let kind = text(node, &name)?;
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        if !is_name(&name) {
             return Err(kind.wrong(format!("metrics: {name:?} is no name like orders_placed")));
         }
         let kind = match kind.value.as_str() {

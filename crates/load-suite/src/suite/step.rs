@@ -11,7 +11,7 @@ use crate::template::Names;
 use crate::think::Think;
 
 use super::capture::Capture;
-use super::measure::{Feed, Measure};
+use super::measure::{Feed, Measure, is_name};
 use super::profile::think;
 
 /// One call, or several at the same time, and what goes with it.
@@ -181,7 +181,7 @@ impl Parallel {
         }
         let at_once = fields.count("at_once", 1)?;
         let at_once = at_once.map(|n| NonZeroU32::new(u32::try_from(n).unwrap_or(u32::MAX)));
-        Ok(Some(Self { steps, at_once: at_once.flatten(), series: fields.text("series")? }))
+        Ok(Some(Self { steps, at_once: at_once.flatten(), series: series(fields)? }))
     }
 
     /// One of the calls: a request alone, or a table with the keys of a step.
@@ -207,6 +207,41 @@ impl Parallel {
     }
 }
 
+/// What steps do, and whose suites have it.
+const VERBS: [(&str, &str); 4] = [
+    ("request", "api-load"),
+    ("call", "grpc-load"),
+    ("sql", "db-load postgres"),
+    ("sql_file", "db-load postgres"),
+];
+
+/// Takes what a step of a tool does: the text of `key`, which is like what was `expected`.
+///
+/// # Errors
+/// There is none; with the key of another tool that stands there instead.
+pub fn verb(fields: &mut Fields, key: &'static str, expected: &str) -> Result<At<String>, SuiteError> {
+    let foreign = VERBS.iter().find(|(other, _)| *other != key && fields.has(other));
+    match foreign {
+        Some((other, tool)) if !fields.has(key) => {
+            Err(fields.wrong(format!("no {key}, but {other}, which is for {tool}; expected {expected}")))
+        }
+        _ => fields.required(key, expected),
+    }
+}
+
+/// Takes `series`.
+fn series(fields: &mut Fields) -> Result<Option<At<String>>, SuiteError> {
+    let Some(series) = fields.text("series")? else { return Ok(None) };
+    if is_name(&series.value) {
+        return Ok(Some(series));
+    }
+    let why = format!(
+        "series: {:?} is no name like page_load; expected letters, digits and _, so that thresholds can name it",
+        series.value
+    );
+    Err(series.wrong(why))
+}
+
 /// Takes `if`.
 pub(super) fn condition(fields: &mut Fields, names: &Names) -> Result<Option<Condition>, SuiteError> {
     let Some(source) = fields.text("if")? else { return Ok(None) };
@@ -222,7 +257,7 @@ impl Poll {
         let at_most = fields.count("at_most", 1)?.unwrap_or(60);
         let at_most =
             u32::try_from(at_most).map_err(|_| fields.wrong("at_most: more calls than can be counted"))?;
-        let series = fields.text("series")?;
+        let series = series(&mut fields)?;
         fields.finish("poll")?;
         Ok(Self { until, every, at_most, series })
     }

@@ -245,6 +245,10 @@ fn every_mistake_is_reported_with_its_line() {
         (format!("{step}capture = {{ \"a b\" = \"$.x\" }}\n"), "s.toml:6: capture: \"a b\" is no name"),
         (format!("{step}if = \"toekn ==\"\n"), "s.toml:6: if: "),
         (format!("{step}poll = {{ every = \"1s\" }}\n"), "s.toml:6: poll: no until"),
+        (
+            format!("{step}poll = {{ until = {{}}, series = \"time to x\" }}\n"),
+            "s.toml:6: series: \"time to x\" is no name like page_load; expected letters, digits and _",
+        ),
         (format!("{step}poll = {{ until = {{}}, at_most = 0 }}\n"), "s.toml:6: at_most: expected"),
         (format!("{step}think = \"pacing 1s\"\n"), "s.toml:3: think: pacing is between iterations"),
         (format!("{step}timeout = \"never\"\n"), "s.toml:6: timeout: \"never\" is not a duration"),

@@ -89,6 +89,7 @@ fn chosen(classes: Vec<UserClass>, choice: &Choice) -> Result<Vec<UserClass>, Su
     ] {
         if let Some(word) = words.iter().find(|word| !known.contains(*word)) {
             let hint = match nearest(word, known.iter().map(String::as_str)) {
+                _ if known.is_empty() => "no task has tags".to_owned(),
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("known are {}", known.iter().cloned().collect::<Vec<_>>().join(", ")),
             };

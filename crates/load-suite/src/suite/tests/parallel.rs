@@ -49,6 +49,10 @@ fn mistakes_in_them_are_reported_with_their_line() {
             format!("{task}parallel = [\"GET /a\"]\nexpect = {{ status = 200 }}\n"),
             "s.toml:6: a step with parallel has no expect",
         ),
+        (
+            format!("{task}parallel = [\"GET /a\"]\nseries = \"page load\"\n"),
+            "s.toml:6: series: \"page load\"",
+        ),
         (format!("[[cleanup]]\nparallel = [\"DELETE /\"]\n{step}"), "s.toml:1: cleanup: its calls are made"),
     ] {
         is_wrong(&text, expected);
