@@ -51,7 +51,7 @@ pub struct HeaderArgs {
 /// Whom to trust.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct TlsArgs {
-    /// Trust the certificates in this PEM file too.
+    /// Trust the certificates in this PEM file too: of CAs, or the server's own.
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub cacert: Option<PathBuf>,
     /// Do not verify the server's certificate.

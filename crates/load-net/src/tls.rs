@@ -1,5 +1,7 @@
 //! Whom is trusted? The client's side of TLS.
 
+mod named;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
+
+use self::named::Named;
 
 /// What a client brings to the handshake.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,10 +41,12 @@ pub fn client_config(settings: &Settings<'_>, protocols: &[&[u8]]) -> Result<Arc
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| UsageError::new(format!("TLS: {error}")))?;
-    let builder = if settings.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-    } else {
-        builder.with_root_certificates(roots(settings.cacert)?)
+    let builder = match settings.cacert {
+        _ if settings.insecure => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        }
+        None => builder.with_root_certificates(roots()),
+        Some(file) => builder.dangerous().with_custom_certificate_verifier(Arc::new(named(file, provider)?)),
     };
     let mut config = match settings.identity {
         None => builder.with_no_client_auth(),
@@ -85,19 +91,23 @@ fn certificates(flag: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>,
     Ok(all)
 }
 
-/// Mozilla's certificates, those of this machine, and those in `cacert`.
-fn roots(cacert: Option<&Path>) -> Result<RootCertStore, UsageError> {
+/// Mozilla's certificates and those of this machine.
+fn roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     // A machine without a store of its own is in order.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = cacert {
-        for certificate in certificates("--cacert", file)? {
-            let wrong = |error| UsageError::new(format!("--cacert {}: {error}", file.display()));
-            roots.add(certificate).map_err(wrong)?;
-        }
+    roots
+}
+
+/// These, and the certificates in `file`.
+fn named(file: &Path, provider: Arc<CryptoProvider>) -> Result<Named, UsageError> {
+    let wrong = |error: String| UsageError::new(format!("--cacert {}: {error}", file.display()));
+    let (mut roots, named) = (roots(), certificates("--cacert", file)?);
+    for certificate in &named {
+        roots.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
     }
-    Ok(roots)
+    Named::new(roots, named, provider).map_err(wrong)
 }
 
 /// The fault of TLS behind an I/O error, if it was one.
@@ -136,9 +146,13 @@ fn reason(why: &CertificateError) -> String {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired".into(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "not valid yet".into(),
         CertificateError::NotValidForName => "wrong name".into(),
+        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
+            format!("wrong name: it has no subjectAltName, expected one for {}", expected.to_str())
+        }
         CertificateError::NotValidForNameContext { expected, presented } => {
             format!("wrong name: it is for {}, not for {}", presented.join(", "), expected.to_str())
         }
+        ca if named::is_a_ca(ca) => "self-signed, and not the one that is trusted".into(),
         other => other.to_string(),
     }
 }

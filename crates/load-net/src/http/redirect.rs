@@ -98,11 +98,18 @@ pub fn next(here: &Url, location: &str, first: &Origin, allowed: &[AllowedHost])
     if to == *first || allowed.iter().any(is_allowed) {
         return Ok(url);
     }
-    let host = url.host_str().unwrap_or_default();
+    let (host, port) = (url.host_str().unwrap_or_default(), to.port);
+    let is_known = allowed.iter().any(|other| other.host.eq_ignore_ascii_case(&to.host));
+    let (another, allows) = if to.host == first.host && port == first.port {
+        ("another scheme", host.to_owned())
+    } else if to.host == first.host || is_known {
+        ("another port", format!("{host}:{port}"))
+    } else {
+        ("another host", host.to_owned())
+    };
     Err(format!(
-        "a redirect to {}://{host}:{}{}, which is another host; --redirect-hosts {host} allows it",
+        "a redirect to {}://{host}:{port}{}, which is {another}; --redirect-hosts {allows} allows it",
         url.scheme(),
-        to.port,
         redact::target(&target(&url))
     ))
 }
@@ -161,6 +168,14 @@ mod tests {
             error,
             "a redirect to http://g:80/?token=***, which is another host; --redirect-hosts g allows it"
         );
+        for (location, allowed, expected) in [
+            ("http://h:82/", &[][..], "which is another port; --redirect-hosts h:82 allows it"),
+            ("https://h:81/", &[], "which is another scheme; --redirect-hosts h allows it"),
+            ("http://g:82/", &["g:83"], "which is another port; --redirect-hosts g:82 allows it"),
+        ] {
+            let error = led("http://h:81/", location, allowed).unwrap_err();
+            assert!(error.ends_with(expected), "{location}: {error}");
+        }
         assert_eq!(led("http://h/", "ftp://h/", &[]).unwrap_err(), "a redirect to ftp:, which is not http");
         assert!(led("http://h/", "http://", &[]).unwrap_err().contains("no URL"));
     }
