@@ -1,21 +1,24 @@
 //! From the command line to an exit code: the same main for every tool.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+use clap::{ArgMatches, Command, FromArgMatches as _};
 use load_report::exit::Exit;
 use load_report::model::RunFile;
+use load_report::render::units::counted;
 use load_suite::suite::Event;
 
 use crate::child::{self, Setup};
+use crate::command::{command, described, read, with_words};
 use crate::error::{RunError, UsageError};
 use crate::null::Null;
 use crate::once::once;
 use crate::output::Console;
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, build};
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Sharing};
 use crate::run::run;
 use crate::secret::Secrets;
 use crate::suite;
@@ -87,8 +90,11 @@ pub fn main_with<P: Protocol>(about: About, words: &[Tool]) -> ExitCode {
         if let Some(setup) = child::setup(&argv) {
             return in_child::<P>(about, setup);
         }
-        choose(words, &mut argv)
-            .map_or_else(|| at_terminal::<P>(about, &argv), |tool| (tool.at_terminal)(tool.about, &argv))
+        if let Some(tool) = choose(words, &mut argv) {
+            return (tool.at_terminal)(tool.about, &argv);
+        }
+        let command = with_words(command::<P>(about), words.iter().filter_map(Tool::line));
+        read(command, &argv).map_or_else(|exit| exit, |matches| run_at_terminal::<P>(about, &matches, &argv))
     })
 }
 
@@ -113,7 +119,12 @@ impl Tool {
     /// The subcommand that checks a command line and its suite of `P`, without sending anything. `name` is the tool's and,
     /// behind spaces, the words that choose it: `db-load check redis`; the rest of `about` is the tool's.
     pub const fn check<P: Protocol>(name: &'static str, about: About) -> Self {
-        let about = About { name, about: "Check a suite and a command line; nothing is sent", ..about };
+        let does = if P::SUITES {
+            "Check a suite and a command line; nothing is sent"
+        } else {
+            "Check a command line; nothing is sent"
+        };
+        let about = About { name, about: does, ..about };
         Self {
             about,
             at_terminal: |about, argv| aside::<P>(about, argv, Aside::Check),
@@ -123,7 +134,7 @@ impl Tool {
 
     /// The subcommand that runs each task of `P` once and shows every message; its `name` as in [`Tool::check`].
     pub const fn once<P: Protocol>(name: &'static str, about: About) -> Self {
-        let about = About { name, about: "Run each task once and show every message", ..about };
+        let about = About { name, about: "Run each task once and show what comes of it", ..about };
         Self {
             about,
             at_terminal: |about, argv| aside::<P>(about, argv, Aside::Once),
@@ -142,6 +153,13 @@ impl Tool {
         let given = argv.get(1..=count)?;
         self.words().eq(given.iter().map(String::as_str)).then_some(count)
     }
+
+    /// Its word, and what it does; none where it has several: those of the first one tell of them.
+    fn line(&self) -> Option<(&'static str, &'static str)> {
+        let mut words = self.words();
+        let line = (words.next()?, self.about.about);
+        words.next().is_none().then_some(line)
+    }
 }
 
 /// The whole program of a tool with several protocols: the first word chooses one of `tools`.
@@ -156,10 +174,7 @@ pub fn tools(about: About, tools: &[Tool]) -> ExitCode {
         if let Some(tool) = choose(tools, &mut argv) {
             return (tool.at_terminal)(tool.about, &argv);
         }
-        // Those of several words are told by those of their first one.
-        let short = tools.iter().filter(|tool| tool.words().count() == 1);
-        let words = short.filter_map(|tool| Some(Command::new(tool.words().next()?).about(tool.about.about)));
-        let command = Command::new(about.name).subcommands(words).disable_help_subcommand(true);
+        let command = with_words(Command::new(about.name), tools.iter().filter_map(Tool::line));
         let command = command.subcommand_required(true).arg_required_else_help(true);
         // None of the words is there, so this tells what is wrong, or helps.
         read(described(command, about), &argv).err().unwrap_or(Exit::Usage)
@@ -180,31 +195,14 @@ fn guarded(run: impl FnOnce(Vec<String>) -> Exit) -> ExitCode {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(argv))).unwrap_or(Exit::Internal).into()
 }
 
-fn described(command: Command, about: About) -> Command {
-    let after = format!("Examples:\n{}\n\n{}", about.examples, Exit::help());
-    command.version(about.version).about(about.about).long_about(None).after_help(after)
-}
-
-/// Reads the command line, or tells what is wrong with it, or helps.
-fn read(command: Command, argv: &[String]) -> Result<ArgMatches, Exit> {
-    command.try_get_matches_from(argv).map_err(|error| {
-        // Nobody is left to be told when this cannot be written.
-        let _ = error.print();
-        if error.use_stderr() { Exit::Usage } else { Exit::Pass }
-    })
-}
-
-fn command<P: Protocol>(about: About) -> Command {
-    // The flags' own structs would say what they are about.
-    described(LoadArgs::augment_args(P::Args::augment_args(Command::new(about.name))), about)
-}
-
 fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
-    let matches = match read(command::<P>(about), argv) {
-        Ok(matches) => matches,
-        Err(exit) => return exit,
-    };
-    let outcome = LoadArgs::from_arg_matches(&matches)
+    read(command::<P>(about), argv)
+        .map_or_else(|exit| exit, |matches| run_at_terminal::<P>(about, &matches, argv))
+}
+
+/// Loads the target as `matches`, the command line `argv`, say.
+fn run_at_terminal<P: Protocol>(about: About, matches: &ArgMatches, argv: &[String]) -> Exit {
+    let outcome = LoadArgs::from_arg_matches(matches)
         .map_err(|error| UsageError::new(error.to_string()).into())
         .and_then(|args| {
             log(&args);
@@ -212,7 +210,7 @@ fn at_terminal<P: Protocol>(about: About, argv: &[String]) -> Exit {
                 start(about, Null::from_args(&args), &args, argv)
             } else {
                 let mut args = args;
-                let protocol = protocol::<P>(&matches, &mut args)?;
+                let protocol = protocol::<P>(matches, &mut args)?;
                 start(about, protocol, &args, argv)
             }
         });
@@ -231,8 +229,18 @@ fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P,
     let own = P::Args::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     let mut protocol = match suite::read(args, P::SUITE)? {
         Some(suite) => {
+            let typed = (args.vus.is_some(), args.connections.is_some());
             suite::apply(args, &suite)?;
-            P::with_suite(own, suite)?
+            let protocol = P::with_suite(own, suite)?;
+            if protocol.sharing() == Sharing::Exclusive {
+                // The two are one number, and the one that was typed wins over the one of the profile.
+                match typed {
+                    (true, false) => args.connections = None,
+                    (false, true) => args.vus = None,
+                    _ => {}
+                }
+            }
+            protocol
         }
         None => P::new(own)?,
     };
@@ -261,14 +269,14 @@ fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
             let console = Console::new(Arc::new(Secrets::new(protocol.secrets())), args.quiet);
             match what {
                 Aside::Check => {
-                    let (classes, steps) =
-                        (protocol.script().classes().len(), protocol.script().calls().count());
+                    let script = protocol.script();
+                    let classes = counted(script.classes().len() as u64, "user class", "user classes");
+                    let steps = counted(script.calls().count() as u64, "step", "steps");
                     console.say(&load_report::render::plan::text(&plan.record));
                     for Event { name, at, run, .. } in &args.events {
                         console.say(&format!("event at {at:?}: {name}: {}", run.join(" ")));
                     }
-                    let said =
-                        format!("nothing wrong: {classes} user classes, {steps} steps; nothing was sent\n");
+                    let said = format!("nothing wrong: {classes}, {steps}; nothing was sent\n");
                     Ok(if console.result(&said) { Exit::Pass } else { Exit::NotWritten })
                 }
                 Aside::Once => local()?.block_on(once(&protocol, &plan, &console)),
@@ -332,5 +340,6 @@ fn log(args: &LoadArgs) {
         _ => tracing::Level::TRACE,
     });
     // In tests a subscriber may be there already.
-    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).try_init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
 }

@@ -7,6 +7,7 @@ mod child;
 mod clean;
 mod cli;
 pub mod clock;
+mod command;
 pub mod compile;
 mod conduct;
 mod crew;

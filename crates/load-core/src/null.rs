@@ -34,6 +34,7 @@ pub struct NoArgs {}
 
 impl Protocol for Null {
     const NAME: &'static str = "null";
+    const SUITES: bool = false;
     type Args = NoArgs;
     type Target = ();
     type Step = ();

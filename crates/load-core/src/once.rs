@@ -5,8 +5,11 @@ use std::fmt::Display;
 use std::num::NonZeroU32;
 
 use load_report::exit::Exit;
+use load_report::render::units::counted;
 
+use crate::clean::clean_up;
 use crate::clock::{Clock, Nanos};
+use crate::conduct::Signals;
 use crate::engine::within;
 use crate::error::RunError;
 use crate::output::Console;
@@ -54,7 +57,8 @@ struct Trial<'a, P: Protocol> {
     failed: u32,
 }
 
-/// Runs every task of every class once: its user's first steps, the tasks in their order, the last steps.
+/// Runs every task of every class once: its user's first steps, the tasks in their order, the last steps. Then what the run
+/// has made is removed, as after every run.
 ///
 /// # Errors
 /// The target cannot be prepared, or the machine gives no timer.
@@ -66,29 +70,48 @@ pub(crate) async fn once<P: Protocol>(
     let clock = Clock::real().map_err(|source| RunError::Machine { what: "no timer", source })?;
     let driver = clock.clone();
     tokio::task::spawn_local(async move { driver.drive().await });
+    let mut signals = Signals::listen()?;
     let mut control = Control::default();
-    let prepared = protocol.prepare(&mut control).await;
-    let mut exit = Exit::Pass;
-    if let Ok(target) = &prepared {
-        let show = Show { clock, shown: RefCell::default() };
+    let prepared = tokio::select! {
+        target = protocol.prepare(&mut control) => target.map(Some),
+        () = signals.next() => Ok(None),
+    };
+    let target = prepared.as_ref().ok().and_then(Option::as_ref);
+    let mut failed = 0;
+    if let Some(target) = target {
+        let show = Show { clock: clock.clone(), shown: RefCell::default() };
         let (session, note) = (None, String::new());
         let mut trial =
-            Trial { protocol, target, plan, show, console, vu: Vu::new(0), session, note, failed: 0 };
-        for index in 0..protocol.script().classes().len() {
-            trial.class(index).await;
+            Trial { protocol, target, plan, show, console, vu: Vu::new(0), session, note, failed };
+        // A signal ends the tasks; what they have made is removed all the same.
+        tokio::select! {
+            () = trial.all() => {}
+            () = signals.next() => {}
         }
-        exit = if trial.failed == 0 { Exit::Pass } else { Exit::Failed };
+        failed = trial.failed;
     }
-    let cleaned = protocol.cleanup(prepared.as_ref().ok(), &mut control).await;
+    let interrupted = signals.heard > 0;
+    let before = control.calls;
+    let left = clean_up(protocol, target, &mut control, &clock, &mut signals, console).await;
+    let calls = control.calls - before;
+    if calls > 0 {
+        console.result(&format!("cleanup: {}\n", counted(calls, "call", "calls")));
+    }
     prepared?;
-    if let Err(error) = cleaned {
-        console.complain(&format!("cleanup: {error}"));
-        exit = Exit::Failed;
-    }
-    Ok(exit)
+    Ok(match (interrupted, failed, left) {
+        (true, ..) => Exit::Interrupted,
+        (false, 0, None) => Exit::Pass,
+        _ => Exit::Failed,
+    })
 }
 
 impl<P: Protocol> Trial<'_, P> {
+    async fn all(&mut self) {
+        for index in 0..self.protocol.script().classes().len() {
+            self.class(index).await;
+        }
+    }
+
     async fn class(&mut self, index: usize) {
         let class = &self.protocol.script().classes()[index];
         self.vu = Vu::new(index as u64);

@@ -37,6 +37,8 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// The tool's name in suites: `api` for `api.toml`.
     const SUITE: &'static str = Self::NAME;
+    /// A suite can say what is sent: see [`Protocol::with_suite`]. Where it cannot, `--help` leaves its flags out.
+    const SUITES: bool = true;
     /// A session knows nothing that a new one would not: one that has ended is replaced between two calls of an iteration.
     /// Where it is not so, the iteration fails.
     const RESUMES: bool = false;

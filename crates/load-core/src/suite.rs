@@ -53,7 +53,7 @@ pub(crate) fn read(args: &LoadArgs, tool: &str) -> Result<Option<Suite>, UsageEr
 /// # Errors
 /// The two together make no sense.
 pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError> {
-    let mut profile = scaled(suite.profile.clone(), args)?;
+    let mut profile = scaled(suite.profile.clone(), args);
     if args.rate.is_some() && profile.rate.is_none() {
         // Users become arrivals.
         (profile.vus, profile.spawn_rate) = (None, None);
@@ -109,13 +109,8 @@ fn scaled_time(time: Duration, args: &LoadArgs) -> Duration {
 }
 
 /// The same shape, shorter and smaller, as the command line wants it.
-fn scaled(mut profile: Profile, args: &LoadArgs) -> Result<Profile, UsageError> {
+fn scaled(mut profile: Profile, args: &LoadArgs) -> Profile {
     let (time, users) = (args.suite.scale_time.unwrap_or(1.0), args.suite.scale_users.unwrap_or(1.0));
-    for (flag, factor) in [("--scale-time", time), ("--scale-users", users)] {
-        if !(factor.is_finite() && factor > 0.0) {
-            return Err(UsageError::new(format!("{flag}: expected a factor above 0, like 0.1")));
-        }
-    }
     let longer = |duration: Duration| scaled_time(duration, args);
     // Of something there is at least one left.
     let more = |n: u64| if n == 0 { 0 } else { ((n as f64 * users).round() as u64).max(1) };
@@ -133,5 +128,5 @@ fn scaled(mut profile: Profile, args: &LoadArgs) -> Result<Profile, UsageError> 
         target: if open { stage.target * users } else { more(stage.target as u64) as f64 },
     };
     profile.stages = profile.stages.iter().map(stage).collect();
-    Ok(profile)
+    profile
 }

@@ -78,7 +78,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "I/N", value_parser = segment, default_value = "0/1", help_heading = "Machine")]
     pub segment: Segment,
     /// Begin at this instant (RFC 3339), to start segments on several machines together.
-    #[arg(long, value_name = "RFC3339", help_heading = "Machine")]
+    #[arg(long, value_name = "RFC3339", value_parser = instant, help_heading = "Machine")]
     pub start_at: Option<jiff::Timestamp>,
     /// All random data derive from it.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Machine")]
@@ -183,10 +183,10 @@ pub struct SuiteArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Suite")]
     pub only: Vec<String>,
     /// The profile's shape, with every time multiplied by F: 0.1 for a rehearsal.
-    #[arg(long, value_name = "F", help_heading = "Suite")]
+    #[arg(long, value_name = "F", value_parser = factor, allow_hyphen_values = true, help_heading = "Suite")]
     pub scale_time: Option<f64>,
     /// The profile's shape, with users and rates multiplied by F.
-    #[arg(long, value_name = "F", help_heading = "Suite")]
+    #[arg(long, value_name = "F", value_parser = factor, allow_hyphen_values = true, help_heading = "Suite")]
     pub scale_users: Option<f64>,
 }
 
@@ -245,6 +245,15 @@ fn processes(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|&n| (1..=1_024).contains(&n))
         .ok_or_else(|| "expected auto, or 1 to 1024".into())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
+    factor.ok_or_else(|| "expected a factor above 0, like 0.1".into())
+}
+
+fn instant(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "expected an instant like 2026-11-21T08:00:00Z".into())
 }
 
 fn segment(text: &str) -> Result<Segment, String> {
