@@ -10,7 +10,7 @@ use load_net::redact;
 use load_report::model::RatePlan;
 use load_suite::fields::{At, Fields};
 use load_suite::node::SuiteError;
-use load_suite::suite::{self, Suite, Tests, compile, texts};
+use load_suite::suite::{self, Suite, Tests, compile, texts, verb};
 use load_suite::template::{Escape, Names};
 
 use crate::client::Version;
@@ -80,7 +80,7 @@ impl<'a> Calls<'a> {
 
     fn call(&self, compiler: &Compiler, step: &suite::Step, names: &Names) -> Result<Made<Step>, SuiteError> {
         let mut fields = step.request.clone();
-        let line = fields.required("request", "a request like \"GET /path\"")?;
+        let line = verb(&mut fields, "request", "a request like \"GET /path\"")?;
         let (method, path) = request_line(&line)?;
         let content = Content::read(&mut fields, names, &|path| std::fs::read(path))?;
         let mut own = match fields.table("headers")? {

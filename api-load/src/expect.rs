@@ -25,7 +25,7 @@ impl FromStr for StatusRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse().ok().filter(|status| (100..=999).contains(status));
+        let number = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
         let text = text.trim();
         let range = match text.split_once('-') {
             Some((first, last)) => number(first).zip(number(last)),
@@ -36,7 +36,10 @@ impl FromStr for StatusRange {
         };
         match range {
             Some((first, last)) if first <= last => Ok(Self { first, last }),
-            _ => Err("expected a status like 200, a range like 200-299, or a class like 2xx".into()),
+            _ => {
+                Err("expected a status like 200, a range like 200-299, or a class like 2xx, from 100 to 599"
+                    .into())
+            }
         }
     }
 }

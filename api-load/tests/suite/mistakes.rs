@@ -66,6 +66,11 @@ fn mistakes_in_steps_have_their_place() {
             "parallel = [{ request = \"GET /a\", header = {} }]",
             "FILE:5: a step has no header; did you mean headers?",
         ),
+        (
+            "sql = \"SELECT 1\"",
+            "FILE:3: no request, but sql, which is for db-load postgres; expected a request",
+        ),
+        ("call = \"a.B/C\"", "FILE:3: no request, but call, which is for grpc-load; expected a request"),
         ("request = \"GET /\"\nat_once = 2", "FILE:6: a step has no at_once"),
         ("parallel = [\"GET /a\"]\nat_once = 0", "FILE:6: at_once: expected a whole number of at least 1"),
     ] {
@@ -82,7 +87,9 @@ fn flags_that_do_not_fit_are_told() {
         ("--profile q", "--profile q: unknown"),
         ("--environment e", "--environment e: unknown; the suite has no [environments]"),
         ("--only x", "--only x: unknown"),
-        ("--scale-time 0", "--scale-time: expected a factor above 0"),
+        ("--tags x", "--tags x: unknown; no task has tags"),
+        ("--expect-status 700", "from 100 to 599"),
+        ("--scale-time 0", "expected a factor above 0"),
         ("-d 5s", "--duration: the profile p ramps by stages"),
         ("--body x", "a body: the steps of the suite say that"),
         ("--method PUT", "--method: the steps of the suite say that"),
@@ -100,4 +107,21 @@ fn flags_that_do_not_fit_are_told() {
     let left = tool().run(["--url", "http://127.0.0.1:1", "--profile", "p"]);
     left.is_refused(104, "--profile is about a suite");
     tool().run(["--suite", "nowhere.toml"]).is_refused(104, "nowhere.toml: No such file");
+}
+
+#[test]
+fn users_that_are_typed_win_over_the_connections_of_a_profile() {
+    let task = "[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nrequest = \"GET /\"\n";
+    for (profile, line, expected) in [
+        ("connections = 4", "-u 2", "closed: 2 users over 2 connections"),
+        ("vus = 5", "-c 3", "closed: 3 users over 3 connections"),
+        ("connections = 1", "", "closed: 1 user over 1 connection\n"),
+    ] {
+        let tool = tool();
+        let path = written(&tool, &format!("[profiles.p]\n{profile}\n{task}")).display().to_string();
+        let words = ["--suite", &path, "--url", "http://127.0.0.1:1", "--dry-run"];
+        let left = tool.run(words.into_iter().chain(line.split_whitespace()));
+        assert_eq!(left.code, 0, "{}", left.stderr);
+        assert!(left.stderr.contains(expected), "{}", left.stderr);
+    }
 }

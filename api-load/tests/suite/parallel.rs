@@ -32,7 +32,7 @@ fn all_went_well(left: &Left) {
 
 #[test]
 fn calls_meet_at_the_server_and_each_is_counted() {
-    for (n, more) in [(6, ""), (20, "at_once = 20"), (6, "at_once = 9\nseries = \"page load\"")] {
+    for (n, more) in [(6, ""), (20, "at_once = 20"), (6, "at_once = 9\nseries = \"page_load\"")] {
         let (page, tool) = (page(), tool());
         let suite = task(&format!("parallel = [{}]\n{more}", list(&format!("/meet/{n}"), n)));
         let left = run(&tool, &page, &suite, &format!("-u 1 -n 10 {SHORT}"));
@@ -44,7 +44,7 @@ fn calls_meet_at_the_server_and_each_is_counted() {
         assert_eq!((left.run().connections.opened, stat(&page, "connections")), (n as u64, n as u64));
         assert_eq!(stat(&page, "most"), n as u64);
         if more.contains("series") {
-            let whole = left.run().extras.iter().find(|extra| extra.name == "page load").unwrap();
+            let whole = left.run().extras.iter().find(|extra| extra.name == "page_load").unwrap();
             assert_eq!(whole.count, 10);
             assert!(whole.ms.unwrap().max >= left.run().totals.service_ms.unwrap().max * 0.9);
         }
@@ -172,10 +172,7 @@ fn once_makes_them_one_after_the_other_and_check_knows_them() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, text) = said("check");
-    assert_eq!(
-        (code, text.as_str()),
-        (Some(0), "nothing wrong: 1 user classes, 4 steps; nothing was sent\n")
-    );
+    assert_eq!((code, text.as_str()), (Some(0), "nothing wrong: 1 user class, 4 steps; nothing was sent\n"));
     let (code, text) = said("once");
     assert_eq!(code, Some(0), "{text}");
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));

@@ -214,10 +214,7 @@ fn check_sends_nothing_and_once_shows_everything() {
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, text) = said("check");
-    assert_eq!(
-        (code, text.as_str()),
-        (Some(0), "nothing wrong: 1 user classes, 5 steps; nothing was sent\n")
-    );
+    assert_eq!((code, text.as_str()), (Some(0), "nothing wrong: 1 user class, 5 steps; nothing was sent\n"));
     assert_eq!(shop.stats()["seen"], serde_json::json!({}));
     let (code, text) = said("once");
     assert_eq!(code, Some(0), "{text}");
@@ -229,6 +226,7 @@ fn check_sends_nothing_and_once_shows_everything() {
         "~ order status",
         "✓ order status",
         "> X-Greeting: hello",
+        "\ncleanup: 1 call\n",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
