@@ -27,7 +27,12 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn serve(tcp: TcpStream, piece: Option<usize>) -> Result<(), h2::Error> {
-    let mut connection = server::Builder::new().initial_window_size(1 << 20).handshake(tcp).await?;
+    let mut connection = server::Builder::new()
+        .initial_window_size(1 << 20)
+        // With a small window h2 takes a hundred small messages that wait for an attack, and says ENHANCE_YOUR_CALM.
+        .initial_connection_window_size(8 << 20)
+        .handshake(tcp)
+        .await?;
     while let Some(accepted) = connection.accept().await {
         let (request, respond) = accepted?;
         tokio::task::spawn_local(echo(request, respond, piece));

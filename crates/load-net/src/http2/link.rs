@@ -21,6 +21,10 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// The same of all streams of a connection.
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
+/// Memory that small frames of data may cost before they are read. A stream of small messages is full of them, and h2 would by
+/// itself call a million of them an attack of the server.
+const SMALL_FRAMES: usize = 256 << 20;
+
 /// A connection that several lanes use; clones are handles to it.
 #[derive(Clone)]
 pub struct Link {
@@ -63,6 +67,7 @@ impl Link {
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .data_frame_budget(SMALL_FRAMES)
             .handshake(connection)
             .await
             .map_err(|error| explain(&error))?;
