@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use load_core::{Tool, main_with};
+use ws_load::{ABOUT, Ws};
+
 fn main() -> ExitCode {
-    load_core::main::<ws_load::Ws>(ws_load::ABOUT)
+    let words = [Tool::check::<Ws>("ws-load check", ABOUT), Tool::once::<Ws>("ws-load once", ABOUT)];
+    main_with::<Ws>(ABOUT, &words)
 }

@@ -54,6 +54,7 @@ pub enum Step {
 
 impl Protocol for Ws {
     const NAME: &'static str = "ws";
+    const SUITES: bool = false;
     type Args = WsArgs;
     type Target = Target;
     type Step = Step;

@@ -65,6 +65,15 @@ struct Heard {
     answer: Vec<u8>,
     /// The number that the next pushed message should have.
     next: Option<u64>,
+    /// What has come since the last call on the connection ended.
+    come: Come,
+}
+
+/// Texts and binary messages that have come. Pushes come between calls, too: they count with the call that ends next.
+#[derive(Default)]
+struct Come {
+    bytes: u64,
+    messages: u32,
 }
 
 /// What a message is.
@@ -104,13 +113,17 @@ impl Session {
     ) -> Result<Outcome, Fault> {
         let sent = self.send(rules, text, scope, probe).await?;
         loop {
-            let message = self.data(probe).await.map_err(|fault| fault.after(sent, 0))?;
+            let message = match self.data(probe).await {
+                Ok(message) => message,
+                Err(fault) => return Err(fault.after(sent, self.heard.come().bytes)),
+            };
             let content = content(&message);
-            let received = content.len() as u64;
             match self.heard.take(rules, content, true, probe) {
-                Is::Answer => return Ok(Outcome { sent, received, messages: 1, ..Outcome::default() }),
+                Is::Answer => return Ok(self.outcome(sent, 0)),
                 Is::Pushed | Is::Duplicate => {}
-                Is::Unexpected => return Err(not_the_answer(content, probe).after(sent, received)),
+                Is::Unexpected => {
+                    return Err(not_the_answer(content, probe).after(sent, self.heard.come().bytes));
+                }
             }
         }
     }
@@ -127,7 +140,7 @@ impl Session {
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
         let sent = self.send(rules, text, scope, probe).await?;
-        Ok(Outcome { sent, ..Outcome::default() })
+        Ok(self.outcome(sent, 0))
     }
 
     /// Sends a ping with a number of its own and waits for its pong.
@@ -145,16 +158,16 @@ impl Session {
         self.socket.send(ping).await.map_err(|error| fault(&error, probe))?;
         let bytes = number.len();
         loop {
-            match self.next(probe).await.map_err(|fault| fault.after(bytes as u32, 0))? {
-                Message::Pong(content) if *content == number => {
-                    let (sent, received) = (bytes as u32, bytes as u64);
-                    return Ok(Outcome { sent, received, ..Outcome::default() });
+            match self.next(probe).await {
+                Ok(Message::Pong(content)) if *content == number => {
+                    return Ok(self.outcome(bytes as u32, bytes as u64));
                 }
                 // Pongs that nobody asked for are in order (RFC 6455, section 5.5.3).
-                Message::Pong(_) => {}
-                message => {
+                Ok(Message::Pong(_)) => {}
+                Ok(message) => {
                     self.heard.take(rules, content(&message), false, probe);
                 }
+                Err(fault) => return Err(fault.after(bytes as u32, self.heard.come().bytes)),
             }
         }
     }
@@ -177,7 +190,7 @@ impl Session {
         }
         // A user without think time must not keep the others waiting.
         tokio::task::yield_now().await;
-        Ok(Outcome::default())
+        Ok(self.outcome(0, 0))
     }
 
     /// Reads what comes by itself, until the connection is no more.
@@ -199,6 +212,12 @@ impl Session {
             heard.take(rules, content(message), false, probe);
         })
         .await;
+    }
+
+    /// A call that ended well, with `pong` bytes besides the messages that have come since the last one.
+    fn outcome(&mut self, sent: u32, pong: u64) -> Outcome {
+        let Come { bytes, messages } = self.heard.come();
+        Outcome { sent, received: bytes + pong, messages, ..Outcome::default() }
     }
 
     async fn send(
@@ -267,10 +286,17 @@ impl Session {
 }
 
 impl Heard {
+    /// What has come since this was asked last.
+    fn come(&mut self) -> Come {
+        std::mem::take(&mut self.come)
+    }
+
     /// Says what a message is and counts it.
     fn take(&mut self, rules: &Rules, content: &[u8], awaited: bool, probe: &Probe<'_>) -> Is {
         let came_ns = wall_ns();
         probe.count(count::RECEIVED, 1);
+        self.come.bytes += content.len() as u64;
+        self.come.messages = self.come.messages.saturating_add(1);
         let is = self.tell(rules, content, awaited, came_ns, probe);
         let counter = match is {
             Is::Answer => count::ANSWERS,

@@ -8,3 +8,4 @@ mod secrets;
 mod stops;
 mod support;
 mod truth;
+mod words;

@@ -65,6 +65,14 @@ fn users_that_send_nothing_listen() {
     let truth = agrees(left.run(), &server);
     assert_eq!(left.code, 0, "{}", left.stdout);
     assert!(truth.sent.push > 2_000 && truth.received == target_server::WsMessages::default(), "{truth:?}");
+    // What was pushed counts with the call that reads it or comes next; each user has a last call, and a little comes later.
+    let ops: Vec<_> = left.run().data.phases.iter().flat_map(|phase| &phase.ops).collect();
+    let messages = ops.iter().map(|op| op.messages).sum::<u64>();
+    let bytes = ops.iter().map(|op| op.bytes_received).sum::<u64>();
+    assert!(messages <= truth.sent.push && messages * 10 > truth.sent.push * 7, "{messages}, {truth:?}");
+    assert!((20 * messages..1_000 * messages).contains(&bytes), "{bytes} bytes in {messages} messages");
+    let shown = left.run().totals.messages_per_s;
+    assert!(shown > 500.0, "{shown} messages/s");
 }
 
 #[test]
