@@ -9,13 +9,16 @@ use load_report::fault::FaultKind;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::job::Status;
 
+/// The code of an end without a close frame (RFC 6455, section 7.1.5).
+const NO_CLOSE_FRAME: u32 = 1006;
 /// Bytes that a stream reads at once: events are small, and most of the time there are none.
 const BUFFER: usize = 1 << 10;
 /// Largest message, in bytes.
@@ -110,9 +113,14 @@ impl Events {
                     });
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Binary(_))) => {}
-                Some(Ok(Message::Close(_))) | None => {
+                Some(Ok(Message::Close(frame))) => {
+                    let code = u16::from(frame.map_or(CloseCode::Status, |frame| frame.code));
+                    probe.note(format_args!("the event stream was closed with code {code}"));
+                    return Err(Fault { code: code.into(), ..Fault::fatal(FaultKind::Closed) });
+                }
+                None => {
                     probe.note("the event stream was closed");
-                    return Err(Fault::fatal(FaultKind::Closed));
+                    return Err(Fault { code: NO_CLOSE_FRAME, ..Fault::fatal(FaultKind::Closed) });
                 }
                 Some(Err(error)) => return Err(fault(&error, probe)),
             }
@@ -131,7 +139,13 @@ pub fn fault(error: &Error, probe: &mut Probe<'_>) -> Fault {
     probe.note(format_args!("event stream: {error}"));
     match error {
         Error::Io(error) => Fault::io(error),
-        Error::ConnectionClosed | Error::AlreadyClosed => Fault::fatal(FaultKind::Closed),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            Fault { code: NO_CLOSE_FRAME, ..Fault::fatal(FaultKind::Closed) }
+        }
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::HandshakeIncomplete) => Fault::fatal(FaultKind::Closed),
+        Error::Capacity(_) => Fault::fatal(FaultKind::TooLarge),
         Error::Http(response) => {
             Fault { code: response.status().as_u16().into(), ..Fault::fatal(FaultKind::Rejected) }
         }
@@ -146,7 +160,22 @@ pub fn wall_ns() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use load_core::record::Unobserved;
+
     use super::*;
+
+    #[test]
+    fn a_server_that_is_gone_has_closed_the_stream() {
+        let kind = |error| {
+            let mut note = String::new();
+            let fault = fault(&error, &mut Probe::for_test(&Unobserved, &mut note));
+            (fault.kind, fault.code)
+        };
+        let gone = Error::Protocol(ProtocolError::ResetWithoutClosingHandshake);
+        assert_eq!(kind(gone), (FaultKind::Closed, NO_CLOSE_FRAME));
+        assert_eq!(kind(Error::Protocol(ProtocolError::HandshakeIncomplete)), (FaultKind::Closed, 0));
+        assert_eq!(kind(Error::AttackAttempt), (FaultKind::Malformed, 0));
+    }
 
     #[test]
     fn instants_are_understood_as_servers_write_them() {

@@ -15,6 +15,7 @@ pub mod events;
 pub mod job;
 pub mod protocol;
 pub mod session;
+mod version;
 
 pub use protocol::Dwcp;
 

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use dwcp_load::{ABOUT, Dwcp};
+use load_core::{Tool, main_with};
+
 fn main() -> ExitCode {
-    load_core::main::<dwcp_load::Dwcp>(dwcp_load::ABOUT)
+    let words = [Tool::check::<Dwcp>("dwcp-load check", ABOUT), Tool::once::<Dwcp>("dwcp-load once", ABOUT)];
+    main_with::<Dwcp>(ABOUT, &words)
 }

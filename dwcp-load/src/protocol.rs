@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::DwcpArgs;
 use crate::events::{self, Events, wall_ns};
-use crate::job::{Accepted, Job, List, Stats, Status, Version};
+use crate::job::{Accepted, Job, List, Stats, Status};
 use crate::session::{Answer, Migration, Session};
+use crate::version::{Ear, Heard};
 
 const API: &str = "/api/v1/dwcp";
 const STREAM: &str = "/dwcp/v3/stream";
@@ -111,6 +112,7 @@ fn nonce() -> String {
 
 impl Protocol for Dwcp {
     const NAME: &'static str = "dwcp";
+    const SUITES: bool = false;
     type Args = DwcpArgs;
     type Target = Target;
     type Step = Step;
@@ -330,8 +332,8 @@ impl Dwcp {
         let connection = connection.map_err(|_| failed("the connection failed".into()))?;
         let request = self.request("GET", "/version", None).map_err(failed)?;
         let mut session = http::Session::new(connection, MAX_BODY);
-        let (mut body, scope) = (Vec::new(), Scope::default());
-        let exchange = session.exchange(&request, &scope, |piece: &[u8]| body.extend_from_slice(piece));
+        let (mut heard, scope) = (Heard::default(), Scope::default());
+        let exchange = session.exchange(&request, &scope, Ear(&mut heard));
         let status = match within_limit(exchange).await {
             Some(exchanged) => {
                 exchanged.result.map(|answer| answer.status).map_err(|failure| match failure {
@@ -345,12 +347,7 @@ impl Dwcp {
         };
         control.calls += 1;
         session.close().await;
-        if status != 200 {
-            return Err(failed(format!("GET {API}/version was answered with status {status}, expected 200")));
-        }
-        serde_json::from_slice::<Version>(&body)
-            .map(drop)
-            .map_err(|error| failed(format!("GET {API}/version: {error}")))
+        heard.judge(status).map_err(|why| failed(format!("GET {API}/version: {why}")))
     }
 
     async fn look_at_stream(&self, url: &Url, target: &reach::Target) -> Result<(), PrepareError> {

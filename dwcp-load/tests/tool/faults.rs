@@ -1,5 +1,6 @@
 //! What happens when the target is gone, was never there, or is somebody else?
 
+use load_report::fault::FaultKind;
 use target_server::{Config, Server};
 use tool_tests::{args, pass, signal, timed};
 
@@ -12,7 +13,7 @@ fn a_target_that_cannot_be_used_is_one_line_and_114() {
     for (target, line, expected) in [
         ("http://127.0.0.1:1", "", "connection refused"),
         ("http://no-such-host.invalid", "", "cannot resolve no-such-host.invalid"),
-        (elsewhere.as_str(), "", "no DWCP API"),
+        (elsewhere.as_str(), "", "the target does not speak DWCP's API: it answered with status 200, "),
     ] {
         run(target, &format!("-u 1 -n 1 --quiet {line}")).is_refused(114, expected);
     }
@@ -44,6 +45,8 @@ fn a_server_killed_in_the_middle_fails_at_the_schedules_pace() {
         let left = tool.wait(child);
         assert_eq!(left.code, 99, "{}", left.stderr);
         assert_eq!(left.run().ledger.iterations.scheduled, 250);
+        let kinds: Vec<_> = left.run().faults.iter().map(|fault| fault.kind).collect();
+        assert!(!kinds.contains(&FaultKind::Malformed), "{kinds:?}");
         left.paced(50, &[4], &[])
     });
 }
