@@ -70,7 +70,7 @@ pub struct GrpcArgs {
     pub in_flight: Option<NonZeroU64>,
     /// What the server is told of its time (grpc-timeout); --timeout is how long the client waits. An OK that comes later is
     /// a timeout.
-    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "gRPC")]
+    #[arg(long, value_name = "TIME", value_parser = deadline, help_heading = "gRPC")]
     pub deadline: Option<Duration>,
     /// Compress requests with gzip, and take compressed answers.
     #[arg(long, help_heading = "gRPC")]
@@ -87,4 +87,11 @@ pub struct GrpcArgs {
     /// Calls at a time on each connection: with -c 8, --streams 8 makes 64 users.
     #[arg(long, value_name = "N", help_heading = "Connections")]
     pub streams: Option<NonZeroU32>,
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    match units::duration(text) {
+        Ok(Duration::ZERO) => Err("expected a time above 0".into()),
+        given => given.map_err(|error| error.to_string()),
+    }
 }

@@ -11,50 +11,12 @@ use load_suite::scope::Scope;
 use load_suite::template::Template;
 use prost_reflect::MessageDescriptor;
 
-use crate::descriptor::{Method, MethodName};
+use crate::asked::{Asked, Expect};
+use crate::descriptor::Method;
 use crate::framing;
 use crate::json;
 use crate::round::Round;
 use crate::shape::Shape;
-use crate::status::Codes;
-
-/// What a good answer is like.
-#[derive(Clone)]
-pub struct Expect {
-    /// Its status is one of these.
-    pub codes: Codes,
-    /// Its message, as JSON, contains this.
-    pub text: Option<String>,
-    /// Its messages have at most so many bytes each.
-    pub max_message: u64,
-}
-
-/// What is to be called, before anything is known of its types.
-#[derive(Clone)]
-pub struct Asked {
-    /// Where the request was said: a flag, or a place in a suite.
-    pub place: String,
-    /// Where the method was, in a suite.
-    pub called: Option<String>,
-    /// The method.
-    pub method: MethodName,
-    /// The request as JSON.
-    pub json: Template,
-    /// Metadata that `{{...}}` may stand in, besides that of every call.
-    pub metadata: Vec<(HeaderName, Template)>,
-    /// What a good answer is like.
-    pub expect: Expect,
-    /// Somebody looks into the answers.
-    pub looks: bool,
-    /// Messages are compressed.
-    pub gzip: bool,
-    /// How many messages a client that streams sends; those of the JSON where nothing is said.
-    pub messages: Option<u64>,
-    /// How many of them may be without an answer.
-    pub in_flight: u64,
-    /// How long the server has.
-    pub deadline: Option<Duration>,
-}
 
 /// A call, compiled.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -105,12 +67,10 @@ impl Call {
     /// Compiles a call of `method` as it was `asked` for; `head` is what all calls have, without templates.
     ///
     /// # Errors
-    /// Where the JSON does not fit the type of the request, or a message more than a unary call has.
+    /// Where the JSON does not fit the type of the request, or what is said of a stream does not fit the method.
     pub fn new(mut head: Request<()>, method: Method, asked: &Asked) -> Result<Self, String> {
         let Asked { json, expect, gzip, messages, .. } = asked;
-        if messages.is_some() && !method.client_streams {
-            return Err("--messages: the client of this method sends one message; leave it out".into());
-        }
+        asked.fits(&method)?;
         if *gzip {
             let gzip = HeaderValue::from_static("gzip");
             head.headers_mut().insert("grpc-encoding", gzip.clone());
@@ -137,16 +97,28 @@ impl Call {
             in_flight: asked.in_flight,
             deadline: asked.deadline.map(|deadline| u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX)),
         };
-        // The first iteration of the first user stands for all. What is captured is not there yet, so numbers may be missing.
-        let (scope, mut buffers) = (Scope::default(), Buffers::default());
+        let place = |why: String| format!("{}: {why}", asked.place(asked.json_by));
         if let Some(fixed) = json.as_static() {
-            let framed = call.framed(fixed.as_bytes())?;
+            let framed = call.framed(fixed.as_bytes()).map_err(place)?;
             let only = if call.streams() { Bytes::new() } else { framed.concat().into() };
             call.message = Message::Fixed(Round::new(&framed, call.messages), only);
-        } else if json.slots().next().is_none() {
-            call.round(&scope, &mut buffers)?;
+        } else {
+            call.first(json).map_err(place)?;
         }
         Ok(call)
+    }
+
+    /// Whether the request of the first iteration of the first user, which stands for all, is one.
+    fn first(&self, json: &Template) -> Result<(), String> {
+        let mut scope = Scope::default();
+        if json.slots().next().is_none() {
+            return self.round(&scope, &mut Buffers::default()).map(drop);
+        }
+        // What is captured is not there yet. A digit can stand in texts and for numbers.
+        json.slots().for_each(|slot| scope.vars.set(slot, b"1"));
+        let mut rendered = Vec::new();
+        json.render(&scope, &mut rendered);
+        json::names_known(&self.input, &rendered)
     }
 
     /// Whether one side sends other than one message.
@@ -269,19 +241,21 @@ pub fn head(secure: bool, authority: &str, path: &str, headers: HeaderMap) -> Re
 
 #[cfg(test)]
 mod tests {
+    use load_suite::template::{Escape, Names};
     use prost_reflect::DescriptorPool;
 
     use super::*;
+    use crate::descriptor::MethodName;
+    use crate::status::Codes;
 
     fn asked(json: &str) -> Asked {
         let expect = Expect { codes: Codes::new(Vec::new()), text: None, max_message: 100 };
         let json = Template::parse(json).unwrap();
         let (metadata, messages, deadline) = (Vec::new(), None, None);
         let method = MethodName::parse("nova_torch.NovaOrchestrator/RegisterAgent").unwrap();
-        let place = "--json".to_owned();
         Asked {
-            place,
-            called: None,
+            step: None,
+            json_by: "json",
             method,
             json,
             metadata,
@@ -289,7 +263,7 @@ mod tests {
             looks: false,
             gzip: false,
             messages,
-            in_flight: 1,
+            in_flight: u64::MAX,
             deadline,
         }
     }
@@ -327,9 +301,26 @@ mod tests {
     fn what_does_not_fit_is_told_at_once() {
         assert!(call(r#"{"port": "x{{seq}}"}"#).err().unwrap().contains("port"));
         // A list is for those who stream.
-        assert!(call("[{}]").is_err());
+        assert!(call("[{}]").err().unwrap().starts_with("--json: expected one request"));
         let several = Asked { messages: Some(2), ..asked("{}") };
-        assert!(compiled(&several, false).err().unwrap().contains("--messages"));
+        assert!(compiled(&several, false).err().unwrap().starts_with("--messages: the client"));
+        let limited = Asked { in_flight: 2, ..asked("{}") };
+        assert!(compiled(&limited, true).err().unwrap().starts_with("--in-flight: it is for"));
+        let step = Asked { step: Some("a.toml:7: steps".into()), ..limited };
+        assert!(compiled(&step, false).err().unwrap().starts_with("a.toml:7: steps: in_flight: "));
+    }
+
+    #[test]
+    fn what_is_captured_later_hides_no_unknown_field() {
+        let mut names = Names::none();
+        names.slot("id");
+        let asked =
+            |json| Asked { json: Template::compile(json, &names, Escape::Raw).unwrap(), ..asked("{}") };
+        for good in [r#"{"port": {{id}}, "agent_id": "{{id}}"}"#, r#"{"capabilities": {{id}}}"#] {
+            assert!(compiled(&asked(good), false).is_ok(), "{good}");
+        }
+        let bad = asked(r#"{"agent_id": "{{id}}", "prt": {{id}}}"#);
+        assert!(compiled(&bad, false).err().unwrap().starts_with("--json: unrecognized field name 'prt'"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use clap::Command;
 use load_core::About;
+use load_core::error::UsageError;
 use load_core::protocol::Control;
 use load_net::http2::greet::in_time;
 use load_report::exit::Exit;
@@ -15,7 +16,7 @@ use tokio::task::LocalSet;
 
 use crate::args::ServerArgs;
 use crate::descriptor::{MethodName, offer};
-use crate::server::Server;
+use crate::server::{Server, types};
 
 /// Messages in messages of an example, at most.
 const DEEPEST: usize = 4;
@@ -85,10 +86,11 @@ fn tell(about: About, told: Result<String, Refused>) -> Exit {
 
 /// The types of `services`, or of all where that names none.
 fn pool(args: &ServerArgs, wanted: Option<&str>) -> Result<DescriptorPool, Refused> {
-    let server = Server::new(args).map_err(|error| Refused(Exit::Usage, error.to_string()))?;
-    if let Some(pool) = &server.pool {
-        return Ok(pool.clone());
+    let usage = |error: UsageError| Refused(Exit::Usage, error.to_string());
+    if let Some((_, pool)) = types(args).map_err(usage)? {
+        return Ok(pool);
     }
+    let server = Server::new(args).map_err(usage)?;
     let asked = async {
         let (_, link) = server.greet().await?;
         let mut services = server.services(&link).await?;

@@ -1,6 +1,7 @@
 //! How does a suite become calls? Its steps compiled as far as they can be before the types are known.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use http::HeaderName;
 use load_core::compile::{Compiler, Made, Plans, plan};
@@ -8,11 +9,11 @@ use load_core::error::UsageError;
 use load_report::model::RatePlan;
 use load_suite::fields::{At, Fields};
 use load_suite::node::SuiteError;
-use load_suite::suite::{self, Suite, Tests, compile, json, texts};
+use load_suite::suite::{self, Suite, Tests, compile, json, texts, verb};
 use load_suite::template::{Escape, Names, Template};
 
 use crate::args::GrpcArgs;
-use crate::call::Asked;
+use crate::asked::Asked;
 use crate::descriptor::MethodName;
 use crate::metadata;
 use crate::protocol::{Grpc, SERIES, Step, asked};
@@ -76,8 +77,8 @@ struct Calls<'a> {
     args: &'a GrpcArgs,
     metadata: Vec<(String, At<String>)>,
     expect: Option<Fields>,
-    timeout: Option<std::time::Duration>,
-    deadline: Option<std::time::Duration>,
+    timeout: Option<Duration>,
+    deadline: Option<Duration>,
     gzip: bool,
 }
 
@@ -92,7 +93,7 @@ impl<'a> Calls<'a> {
             }
             calls.expect = defaults.table("expect")?;
             calls.timeout = defaults.duration("timeout")?.map(|at| at.value);
-            calls.deadline = defaults.duration("deadline")?.map(|at| at.value).or(calls.deadline);
+            calls.deadline = given_deadline(&mut defaults)?.or(calls.deadline);
             calls.gzip |= defaults.flag("gzip")?;
             defaults.finish("[defaults]")?;
         }
@@ -106,7 +107,7 @@ impl<'a> Calls<'a> {
         names: &Names,
     ) -> Result<(Asked, Rules), SuiteError> {
         let mut fields = step.request.clone();
-        let line = fields.required("call", "a method like \"pkg.Service/Method\"")?;
+        let line = verb(&mut fields, "call", "a method like \"pkg.Service/Method\"")?;
         let method =
             MethodName::parse(line.value.trim()).map_err(|why| line.wrong(format!("call: {why}")))?;
         let body = match fields.node("json") {
@@ -118,12 +119,12 @@ impl<'a> Calls<'a> {
             None => Vec::new(),
         };
         let mut asked = asked(self.args, method, body);
-        asked.place = format!("{}: json", line.place);
-        asked.called = Some(format!("{}: call", line.place));
+        asked.step = Some(line.place.to_string());
+        asked.json_by = "json";
         asked.metadata = self.metadata(&own, names)?;
         asked.messages = fields.count("messages", 1)?;
         asked.in_flight = fields.count("in_flight", 1)?.unwrap_or(u64::MAX);
-        asked.deadline = fields.duration("deadline")?.map(|at| at.value).or(self.deadline);
+        asked.deadline = given_deadline(&mut fields)?.or(self.deadline);
         asked.gzip = if fields.has("gzip") { fields.flag("gzip")? } else { self.gzip };
         fields.finish("a step")?;
         let (codes, good) = match step.expect.clone().or_else(|| self.expect.clone()) {
@@ -175,6 +176,14 @@ impl<'a> Calls<'a> {
             }
         }
         Ok(all)
+    }
+}
+
+/// What the server is told of its time.
+fn given_deadline(fields: &mut Fields) -> Result<Option<Duration>, SuiteError> {
+    match fields.duration("deadline")? {
+        Some(zero) if zero.value.is_zero() => Err(zero.wrong("deadline: expected a time above 0")),
+        given => Ok(given.map(|at| at.value)),
     }
 }
 

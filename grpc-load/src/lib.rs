@@ -8,7 +8,7 @@
 //! | What does the server say of itself? | [`reflection`], [`catalogue`] |
 //! | How does JSON become a message, and back? | [`json`] |
 //! | Which metadata goes with a call? | [`metadata`] |
-//! | What is sent, call for call? | [`call`], [`round`] |
+//! | What is sent, call for call? | [`asked`], [`call`], [`round`] |
 //! | How does a message travel? | [`framing`] |
 //! | Is there a free stream? | [`link`] |
 //! | How does one call go? | [`session`], `stream` |
@@ -19,6 +19,7 @@
 
 mod answer;
 pub mod args;
+pub mod asked;
 pub mod call;
 pub mod catalogue;
 pub mod descriptor;

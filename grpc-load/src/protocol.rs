@@ -16,14 +16,17 @@ use load_net::reach;
 use load_net::redact::Collector;
 use load_report::fault::FaultKind;
 use load_report::model::{ExtraPlan, RatePlan};
+use load_suite::scope::Scope;
 use load_suite::suite::Suite;
 use load_suite::template::Template;
 use prost_reflect::DescriptorPool;
 use serde::{Deserialize, Serialize};
 
 use crate::args::GrpcArgs;
-use crate::call::{Asked, Call, Expect};
+use crate::asked::{Asked, Expect};
+use crate::call::Call;
 use crate::descriptor::MethodName;
+use crate::json::well_formed;
 use crate::link::Link;
 use crate::rules::{self, Rules};
 use crate::server::Server;
@@ -83,11 +86,11 @@ impl Grpc {
     fn compile(&self, pool: &DescriptorPool) -> Result<Arc<[Call]>, String> {
         let compiled = |asked: &Asked| {
             let head = self.server.head(&asked.method.path())?;
-            let method = asked.method.find(pool).map_err(|why| match &asked.called {
-                Some(place) => format!("{place}: {why}"),
+            let method = asked.method.find(pool).map_err(|why| match &asked.step {
+                Some(_) => format!("{}: {why}", asked.place("call")),
                 None => why,
             })?;
-            Call::new(head, method, asked).map_err(|why| format!("{}: {why}", asked.place))
+            Call::new(head, method, asked)
         };
         self.asked.iter().map(compiled).collect()
     }
@@ -132,8 +135,8 @@ impl Grpc {
 /// What is called, but for `method` and `json`, as `args` say it.
 pub(crate) fn asked(args: &GrpcArgs, method: MethodName, json: Template) -> Asked {
     Asked {
-        place: if args.json_file.is_some() { "--json-file" } else { "--json" }.into(),
-        called: None,
+        step: None,
+        json_by: if args.json_file.is_some() { "json_file" } else { "json" },
         method,
         json,
         metadata: Vec::new(),
@@ -167,6 +170,9 @@ impl Protocol for Grpc {
         let method = MethodName::parse(method).map_err(|error| wrong("--method", error))?;
         let (flag, json) = json(&args)?;
         let json = Template::parse(&json).map_err(|error| wrong(flag, error))?;
+        let mut first = Vec::new();
+        json.render(&Scope::default(), &mut first);
+        well_formed(&first).map_err(|error| wrong(flag, error))?;
         if args.deadline.is_some() && server.metadata.has("grpc-timeout") {
             return Err(UsageError::new(
                 "--deadline and --metadata grpc-timeout say the same; leave one out",

@@ -51,11 +51,7 @@ impl Server {
             let why = "expected http://HOST:PORT alone: --method says what is called, --metadata and --token who calls";
             return Err(wrong("--url", why));
         }
-        let (said_by, pool) = match (&args.proto, &args.descriptor_set) {
-            (Some(file), _) => ("--proto", Some(descriptor::compile(file, &args.import_paths)?)),
-            (None, Some(file)) => ("--descriptor-set", Some(descriptor::read_set(file)?)),
-            (None, None) => ("reflection", None),
-        };
+        let (said_by, pool) = types(args)?.map_or(("reflection", None), |(by, pool)| (by, Some(pool)));
         let authority = args.authority.clone().unwrap_or_else(|| url.authority.clone());
         call::head(url.secure, &authority, "/", http::HeaderMap::new())
             .map_err(|error| wrong("--authority", error))?;
@@ -131,4 +127,16 @@ impl Server {
         let headers = self.metadata.headers();
         Origin { secure: self.url.secure, authority: &self.authority, headers }
     }
+}
+
+/// The types that `args` bring along, for which no server is asked, and the flag that does.
+///
+/// # Errors
+/// The file is not what the flag expects.
+pub fn types(args: &ServerArgs) -> Result<Option<(&'static str, DescriptorPool)>, UsageError> {
+    Ok(match (&args.proto, &args.descriptor_set) {
+        (Some(file), _) => Some(("--proto", descriptor::compile(file, &args.import_paths)?)),
+        (None, Some(file)) => Some(("--descriptor-set", descriptor::read_set(file)?)),
+        (None, None) => None,
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::Command;
 
 use rcgen::CertifiedKey;
 use tool_tests::Left;
@@ -96,6 +97,14 @@ fn bad_usage_is_104() {
     refused("http://127.0.0.1:1/path", "", 104, "expected http://HOST:PORT alone");
     refused("ftp://127.0.0.1:1", "", 104, "expected http or https");
     refused(url, "--json {{nonsense}}", 104, "unknown {{nonsense}}");
+    refused(url, "--json {bad", 104, "--json: key must be a string at line 1 column 2");
+    let at_once = run(url, "-d 1s --deadline 0");
+    assert_eq!(at_once.code, 104);
+    assert!(at_once.stderr.contains("expected a time above 0"), "{}", at_once.stderr);
+    let typed = |line: &str, expected| refused(url, &format!("--proto {} {line}", proto()), 104, expected);
+    typed("--json [{}]", "--json: expected one request, an object of nova_torch.");
+    typed("--messages 3", "--messages: the client of this method sends one message; leave it out");
+    typed("--in-flight 3", "--in-flight: it is for methods where both sides stream");
     refused(url, "--json-file /nowhere.json", 104, "/nowhere.json");
     refused(url, "--proto /nowhere.proto", 104, "/nowhere.proto");
     refused(url, "--metadata te:x", 104, "gRPC's own");
@@ -123,4 +132,18 @@ fn tls_is_trusted_on_request_and_must_agree_on_http_2() {
     let (url, _raw, _) = start(b"http/1.1");
     let left = run(&url, &format!("-u 1 -d 1s --quiet --insecure --proto {proto}"));
     assert_eq!(left.code, 114);
+}
+
+#[test]
+fn types_from_a_file_are_shown_without_a_server() {
+    let proto = proto();
+    for (words, expected) in [
+        (vec!["list", "--proto", &proto], "nova_torch.NovaOrchestrator/RegisterAgent"),
+        (vec!["describe", "nova_torch.RegisterAgentRequest", "--proto", &proto], "string agent_id = 1;"),
+    ] {
+        let tool = Command::new(env!("CARGO_BIN_EXE_grpc-load")).args(&words).env_remove("GRPC_URL").output();
+        let (said, complaint) = tool.map(|out| (out.stdout, out.stderr)).unwrap();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains(expected), "{words:?}: {said}{}", String::from_utf8_lossy(&complaint));
+    }
 }

@@ -100,6 +100,19 @@ fn mistakes_have_their_place() {
     for (from, to, expected) in [
         ("number = 7 }", "numbr = 7 }", "unrecognized field"),
         ("Streams/Many", "Streams/Mani", "nearest of 4: Many"),
+        // Beside a value that is captured only later.
+        ("number = 2 }", "numbr = 2 }", "unrecognized field name 'numbr'"),
+        ("json = { replies = 5 }", "json = { replies = 5 }\nin_flight = 2", "in_flight: it is for methods"),
+        (
+            "json = { replies = 5 }",
+            "json = { replies = 5 }\ndeadline = \"0s\"",
+            "deadline: expected a time above 0",
+        ),
+        (
+            "call = \"judge.Streams/Many\"",
+            "request = \"GET /\"",
+            "no call, but request, which is for api-load",
+        ),
         ("messages = 4", "mesages = 4", "did you mean messages?"),
         ("call = \"judge.Streams/Many\"", "call = \"Many\"", "expected pkg.Service/Method"),
         ("status = \"OK\"", "status = \"FINE\"", "status: \"FINE\""),
