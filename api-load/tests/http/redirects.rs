@@ -107,8 +107,9 @@ fn another_host_has_to_be_named_and_gets_no_credentials() {
         let fault = client.call().await.unwrap_err();
         assert_eq!((fault.kind, fault.code, fault.ends_session), (FaultKind::Rejected, 302, false));
         let said = format!(
-            "a redirect to {}, which is another host; --redirect-hosts 127.0.0.1 allows it",
-            other.url("/there")
+            "a redirect to {}, which is another port; --redirect-hosts {} allows it",
+            other.url("/there"),
+            other.address
         );
         assert_eq!(client.note, said);
         let host = other.address.to_string();

@@ -12,7 +12,7 @@ use super::protocol::Redis;
 use super::wire::Connection;
 use crate::gauges::plan;
 
-/// What can be asked, in the order of [`SOURCES`].
+/// What can be asked, in the order of `SOURCES`.
 pub fn gauges() -> Vec<GaugePlan> {
     [
         ("redis_used_memory", Bytes, Level, "used_memory: what Redis has allocated"),

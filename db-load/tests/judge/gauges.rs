@@ -162,7 +162,8 @@ fn blocks_that_are_not_in_memory_are_seen() {
         // The first two seconds, with what sessions read to begin, are in no figure of ours, and in those of the server.
         assert!(gauge(&left, "pg_cache_hit").count <= 4);
         let (min, mean, max, _) = figures(&left, "pg_cache_hit");
-        assert!((0.3..0.9).contains(&share), "{share}");
+        // Most of the large table is not in memory; its index and the catalogs are.
+        assert!((0.3..0.95).contains(&share), "{share}");
         left.exits(99)?;
         if (mean - share).abs() > 0.05 || max - min > 0.1 {
             return Err(format!("{min} to {max}, {mean} in the mean, where the server says {share}"));
