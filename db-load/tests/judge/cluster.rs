@@ -139,7 +139,7 @@ fn a_slot_that_is_moved_is_followed_and_nothing_is_done_twice() {
 fn a_node_that_is_killed_fails_its_own_keys_alone_and_is_found_again() {
     timed(|| {
         for make in makes() {
-            let Some(mut cluster) = Cluster::start(make) else { continue };
+            let Some(mut cluster) = Cluster::with_timeout(make, 2_000) else { continue };
             let tool = tool(&cluster, 0);
             let child = tool.start("--cluster -r 300 -d 8s -u 6 -c 6 --keys 300 --workload set --threads 1");
             pass(1_500);

@@ -139,15 +139,21 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// None where the make knows no such thing.
+    /// None where the make knows no such thing. Nodes that have no CPU for a while are not taken for dead.
     pub(crate) fn start(make: &'static str) -> Option<Self> {
+        Self::with_timeout(make, 15_000)
+    }
+
+    /// The same, where a node that says nothing for so many ms is taken for dead.
+    pub(crate) fn with_timeout(make: &'static str, timeout_ms: u32) -> Option<Self> {
         if make == "dragonfly" {
             return None;
         }
+        let timeout = timeout_ms.to_string();
         let start = |_| {
             let bus = free_port().to_string();
             let options =
-                ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+                ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", &timeout];
             let more = ["--cluster-require-full-coverage", "no", "--cluster-config-file", "nodes.conf"];
             (Node::start(make, &[&options[..], &more].concat()), bus)
         };
