@@ -51,6 +51,14 @@ demand() { # ours, peer, limit, goal or nothing
     } END { if (!NR) printf "- not measured: CPU of %s at most %s of that of %s\n", ours, limit, peer }'
 }
 
+# Says whether ours makes so many calls a second of those of its peer, in the median of the rounds.
+demand_rate() { # ours, peer, least
+  median "$1" 4 | awk -v ours="$1" -v peer="$2" -v least="$3" -v its="$(median "$2" 4)" '
+    its > 0 { printf "- %s: calls a second of %s at least %s of those of %s: %.3g\n",
+      $1 >= least * its ? "holds" : "MISSED", ours, least, peer, $1 / its; said = 1 }
+    END { if (!said) printf "- not measured: calls a second of %s at least %s of those of %s\n", ours, least, peer }'
+}
+
 # The largest value of a column of a tool in any round.
 largest() { # tool, column
   awk -F '\t' -v tool="$1" -v column="$2" '$1 == tool { print $column }' "$dir/rounds" | sort -n | tail -n 1

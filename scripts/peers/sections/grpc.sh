@@ -31,4 +31,7 @@ run() { # tool
   esac
 }
 
-judge() { demand grpc-load 'k6 grpc' 1/10; }
+judge() {
+  demand grpc-load h2load 1.5
+  demand grpc-load 'k6 grpc' 1/10
+}

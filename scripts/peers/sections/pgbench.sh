@@ -23,4 +23,6 @@ run() { # tool
 judge() {
   demand "${tools[0]}" "${tools[2]}" 1.0
   demand "${tools[1]}" "${tools[2]}" 1.1
+  demand_rate "${tools[0]}" "${tools[2]}" 0.97
+  demand_rate "${tools[1]}" "${tools[2]}" 0.97
 }
