@@ -55,7 +55,7 @@ demand() { # ours, peer, limit, goal or nothing
 demand_rate() { # ours, peer, least
   median "$1" 4 | awk -v ours="$1" -v peer="$2" -v least="$3" -v its="$(median "$2" 4)" '
     its > 0 { printf "- %s: calls a second of %s at least %s of those of %s: %.3g\n",
-      $1 >= least * its ? "holds" : "MISSED", ours, least, peer, $1 / its; said = 1 }
+      ($1 >= least * its) ? "holds" : "MISSED", ours, least, peer, $1 / its; said = 1 }
     END { if (!said) printf "- not measured: calls a second of %s at least %s of those of %s\n", ours, least, peer }'
 }
 
