@@ -2,7 +2,10 @@
 
 use load_report::gauge::{GaugeKind, GaugePlan, GaugeUnit};
 
-/// The gauge of this name, unit, kind and meaning.
-pub fn plan((name, unit, kind, help): (&str, GaugeUnit, GaugeKind, &str)) -> GaugePlan {
+/// Name, unit, kind and meaning of a gauge.
+pub type Line = (&'static str, GaugeUnit, GaugeKind, &'static str);
+
+/// The gauge of this line.
+pub fn plan((name, unit, kind, help): Line) -> GaugePlan {
     GaugePlan { name: name.to_owned(), help: help.to_owned(), unit, kind }
 }

@@ -40,12 +40,7 @@ pub async fn make(
         if kind == kinds::HASH {
             for row in rows {
                 shape.value(row, &mut value);
-                begin(1 + 1 + 2 * FIELDS as usize, b"HSET", &mut over.out);
-                command::key(&prefix, kind, row, &mut over.out);
-                for field in 0..FIELDS {
-                    word(format!("f{field}").as_bytes(), &mut over.out);
-                    word(&value, &mut over.out);
-                }
+                hash(&prefix, row, &value, &mut over.out);
                 over.pending += 1;
                 control.calls += 1;
             }
@@ -63,6 +58,16 @@ pub async fn make(
         settle(over).await?;
     }
     Ok(())
+}
+
+/// Writes the command that makes a hash with `value` in each of its fields.
+pub(super) fn hash(prefix: &str, row: u64, value: &[u8], out: &mut Vec<u8>) {
+    begin(2 + 2 * FIELDS as usize, b"HSET", out);
+    command::key(prefix, kinds::HASH, row, out);
+    for field in 0..FIELDS {
+        word(format!("f{field}").as_bytes(), out);
+        word(value, out);
+    }
 }
 
 /// Removes the keys of one kind, as many of `keys` as there are.

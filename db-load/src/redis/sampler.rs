@@ -10,32 +10,7 @@ use load_report::gauge::GaugeUnit::{Bytes, BytesPerS, Count, PerS, Ratio};
 use super::faults;
 use super::protocol::Redis;
 use super::wire::Connection;
-use crate::gauges::plan;
-
-/// What can be asked, in the order of `SOURCES`.
-pub fn gauges() -> Vec<GaugePlan> {
-    [
-        ("redis_used_memory", Bytes, Level, "used_memory: what Redis has allocated"),
-        ("redis_rss", Bytes, Level, "used_memory_rss: what the system has given it"),
-        ("redis_connected_clients", Count, Level, "connected_clients, that of the sampler included"),
-        (
-            "redis_blocked_clients",
-            Count,
-            Level,
-            "blocked_clients: those that wait in BLPOP, XREADGROUP and the like",
-        ),
-        ("redis_commands", PerS, Rate, "total_commands_processed, those of the sampler included"),
-        ("redis_keyspace_hit", Ratio, Share, "keyspace_hits of all keys that were looked for"),
-        ("redis_evicted_keys", Count, Growth, "evicted_keys: removed because memory was full"),
-        ("redis_expired_keys", Count, Growth, "expired_keys"),
-        ("redis_rejected_connections", Count, Growth, "rejected_connections: more than maxclients"),
-        ("redis_network_in", BytesPerS, Rate, "total_net_input_bytes"),
-        ("redis_network_out", BytesPerS, Rate, "total_net_output_bytes"),
-        ("redis_cpu", Ratio, Rate, "used_cpu_user and used_cpu_sys, of one core"),
-    ]
-    .map(plan)
-    .into()
-}
+use crate::gauges::{Line, plan};
 
 /// The fields of `INFO` that a gauge is made of.
 #[derive(Clone, Copy)]
@@ -46,20 +21,56 @@ enum Source {
     Share(&'static str, &'static str),
 }
 
-const SOURCES: [Source; 12] = [
-    Source::Sum(&["used_memory"]),
-    Source::Sum(&["used_memory_rss"]),
-    Source::Sum(&["connected_clients"]),
-    Source::Sum(&["blocked_clients"]),
-    Source::Sum(&["total_commands_processed"]),
-    Source::Share("keyspace_hits", "keyspace_misses"),
-    Source::Sum(&["evicted_keys"]),
-    Source::Sum(&["expired_keys"]),
-    Source::Sum(&["rejected_connections"]),
-    Source::Sum(&["total_net_input_bytes"]),
-    Source::Sum(&["total_net_output_bytes"]),
-    Source::Sum(&["used_cpu_user", "used_cpu_sys"]),
+/// What can be asked, and where it stands in `INFO`.
+const GAUGES: [(Line, Source); 12] = [
+    (("redis_used_memory", Bytes, Level, "what Redis has allocated"), Source::Sum(&["used_memory"])),
+    (("redis_rss", Bytes, Level, "what the system has given it"), Source::Sum(&["used_memory_rss"])),
+    (
+        ("redis_connected_clients", Count, Level, "connections, that of the sampler included"),
+        Source::Sum(&["connected_clients"]),
+    ),
+    (
+        ("redis_blocked_clients", Count, Level, "those that wait in BLPOP, XREADGROUP and the like"),
+        Source::Sum(&["blocked_clients"]),
+    ),
+    (
+        ("redis_commands", PerS, Rate, "commands, those of the sampler included"),
+        Source::Sum(&["total_commands_processed"]),
+    ),
+    (
+        ("redis_keyspace_hit", Ratio, Share, "keys that were there, of all that were looked for"),
+        Source::Share("keyspace_hits", "keyspace_misses"),
+    ),
+    (
+        ("redis_evicted_keys", Count, Growth, "removed because memory was full"),
+        Source::Sum(&["evicted_keys"]),
+    ),
+    (
+        ("redis_expired_keys", Count, Growth, "removed because their time was over"),
+        Source::Sum(&["expired_keys"]),
+    ),
+    (
+        ("redis_rejected_connections", Count, Growth, "connections above maxclients"),
+        Source::Sum(&["rejected_connections"]),
+    ),
+    (
+        ("redis_network_in", BytesPerS, Rate, "bytes that clients sent"),
+        Source::Sum(&["total_net_input_bytes"]),
+    ),
+    (
+        ("redis_network_out", BytesPerS, Rate, "bytes that clients were sent"),
+        Source::Sum(&["total_net_output_bytes"]),
+    ),
+    (
+        ("redis_cpu", Ratio, Rate, "CPU of the server, of one core"),
+        Source::Sum(&["used_cpu_user", "used_cpu_sys"]),
+    ),
 ];
+
+/// What can be asked.
+pub fn gauges() -> Vec<GaugePlan> {
+    GAUGES.map(|(gauge, _)| plan(gauge)).into()
+}
 
 /// The connection that asks.
 pub struct Asker {
@@ -118,7 +129,7 @@ fn readings(info: &str) -> Vec<Reading> {
             _ => Reading::Unknown,
         },
     };
-    SOURCES.iter().map(read).collect()
+    GAUGES.iter().map(|(_, source)| read(source)).collect()
 }
 
 #[cfg(test)]
@@ -126,8 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_gauge_has_a_source_and_a_field_that_is_missing_is_unknown() {
-        assert_eq!(gauges().len(), SOURCES.len());
+    fn a_field_that_is_missing_is_unknown() {
         let info = "# Memory\r\nused_memory:1024\r\nused_memory_rss_human:2.00M\r\nkeyspace_hits:3\r\n\
                     keyspace_misses:1\r\nused_cpu_sys:0.25\r\nused_cpu_user:0.5\r\n";
         let readings = readings(info);

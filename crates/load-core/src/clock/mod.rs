@@ -179,6 +179,16 @@ impl Clock {
     }
 }
 
+/// Runs `future` to its end while `clock`, which is a virtual one, jumps from deadline to deadline.
+#[cfg(test)]
+pub(crate) fn in_virtual_time<T>(clock: &Clock, future: impl Future<Output = T>) -> T {
+    advance_when_idle(clock);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .on_thread_park(end_turn)
+        .build_local(tokio::runtime::LocalOptions::default());
+    runtime.unwrap_or_else(|error| panic!("no event loop: {error}")).block_on(future)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

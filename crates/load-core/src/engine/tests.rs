@@ -177,16 +177,11 @@ fn play<P: Protocol<Target = ()>>(
         worker: 0,
         segment: Segment::WHOLE,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .on_thread_park(clock::end_turn)
-        .build_local(tokio::runtime::LocalOptions::default())
-        .unwrap();
     let (tell, commands) = watch::channel(Command::Prepare);
     let (sender, mut messages) = mpsc::unbounded_channel();
     let clock = Clock::virtual_time();
     CLOCK.with_borrow_mut(|slot| *slot = Some(clock.clone()));
-    clock::advance_when_idle(&clock);
-    runtime.block_on(async move {
+    clock::in_virtual_time(&clock.clone(), async move {
         let teller = clock.clone();
         let early = command.filter(|(at, _)| *at == 0).map(|(_, command)| command);
         tell.send_replace(early.unwrap_or(Command::Go(Nanos(0))));

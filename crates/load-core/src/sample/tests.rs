@@ -45,12 +45,7 @@ impl Sampler for Scripted {
 /// What comes of a run of so many ms: the looks, when they began, and the remarks.
 fn sampled(length_ms: i64, script: impl FnOnce(&mut Scripted)) -> (Vec<Sample>, Vec<i64>, Vec<String>) {
     let clock = Clock::virtual_time();
-    clock::advance_when_idle(&clock);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .on_thread_park(clock::end_turn)
-        .build_local(tokio::runtime::LocalOptions::default())
-        .unwrap();
-    runtime.block_on(async {
+    clock::in_virtual_time(&clock, async {
         let t0 = Nanos(SECOND);
         clock.sleep_until(Nanos(SECOND - 20 * MS)).await;
         let looks = Rc::default();
@@ -139,12 +134,7 @@ fn a_slow_target_is_asked_at_full_seconds_all_the_same() {
 #[test]
 fn a_run_that_ends_at_once_does_not_ask_once_more() {
     let clock = Clock::virtual_time();
-    clock::advance_when_idle(&clock);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .on_thread_park(clock::end_turn)
-        .build_local(tokio::runtime::LocalOptions::default())
-        .unwrap();
-    runtime.block_on(async {
+    clock::in_virtual_time(&clock, async {
         let looks = Rc::default();
         let target = Scripted {
             clock: clock.clone(),

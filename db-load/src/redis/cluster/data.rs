@@ -9,9 +9,10 @@ use super::Nodes;
 use crate::names::Nonce;
 use crate::redis::batch::{self, Batch};
 use crate::redis::command::{self, Shape};
+use crate::redis::data;
 use crate::redis::suite::rules::each;
 use crate::redis::wire::{Failure, Reply, word};
-use crate::redis::workload::{FIELDS, kinds};
+use crate::redis::workload::kinds;
 
 /// Commands at a time.
 const CHUNK: u64 = 500;
@@ -31,12 +32,7 @@ pub async fn make(
     keywise(nodes, shape.keys, control, |row, out| {
         shape.value(row, &mut value);
         if kind == kinds::HASH {
-            batch::begin(2 + 2 * FIELDS as usize, b"HSET", out);
-            command::key(&prefix, kind, row, out);
-            for field in 0..FIELDS {
-                word(format!("f{field}").as_bytes(), out);
-                word(&value, out);
-            }
+            data::hash(&prefix, row, &value, out);
         } else {
             batch::begin(3, b"SET", out);
             command::key(&prefix, kind, row, out);
