@@ -93,18 +93,20 @@ impl Suite {
     /// The first mistake, with its place.
     pub fn read(name: &str, node: Node, choice: &Choice, read: Read<'_>) -> Result<Self, SuiteError> {
         let mut fields = Fields::of(node, "a suite")?;
-        let environment = Environment::choose(&mut fields, choice.environment.as_deref())?;
-        let profile = Profile::choose(&mut fields, choice.profile.as_deref())?;
+        let mut names = Names::none();
+        for (key, value) in &choice.environment_variables {
+            names.set(&format!("env.{key}"), value);
+        }
+        let place = wanted(&mut fields, "environment", choice.environment.as_ref(), &names)?;
+        let mut environment = Environment::choose(&mut fields, place.as_deref())?;
+        let load = wanted(&mut fields, "profile", choice.profile.as_ref(), &names)?;
+        let mut profile = Profile::choose(&mut fields, load.as_deref())?;
         let mut thresholds = threshold::read(&mut fields)?;
         thresholds.extend(profile.thresholds.iter().cloned());
-        let mut names = Names::none();
-        let mut secrets = Vec::new();
-        for (key, value) in constants(&mut fields, &environment, choice)? {
-            if is_secret(&key) && !value.is_empty() {
-                secrets.push(value.clone());
-            }
-            names.set(&key, &value);
-        }
+        constants(&mut fields, &environment, choice, &mut names)?;
+        let hidden = names.constants().filter(|(key, value)| is_secret(key) && !value.is_empty());
+        let mut secrets: Vec<_> = hidden.map(|(_, value)| value.to_owned()).collect();
+        secrets.extend(environment.settle(&names)?);
         let mut rows = None;
         for data in data(&mut fields, read)? {
             let own = (data.order == Order::Unique).then(|| (data.name.clone(), data.rows.len() as u64));
@@ -113,7 +115,9 @@ impl Suite {
         }
         let measures = Measure::read_all(&mut fields)?;
         let defaults = fields.table("defaults")?;
-        let users = users::read(&mut fields, &names, &measures, choice)?;
+        let kept = choice.or_of(&profile);
+        let mut users = users::read(&mut fields, &names, &measures, &kept)?;
+        profile.once(&mut users);
         let cleanup = step::read_all(fields.tables("cleanup")?, &mut names, &measures)?;
         if let Some(step) = cleanup.iter().find(|step| step.parallel.is_some()) {
             let why = "cleanup: its calls are made one after the other; give each a step of its own";
@@ -141,25 +145,60 @@ impl Suite {
     }
 }
 
-/// What a name means before anything was captured: `[vars]`, then the environment's, then `-e`.
+/// What `--environment` or `--profile` says, or `key` of the suite, or nothing.
+fn wanted(
+    fields: &mut Fields,
+    key: &'static str,
+    given: Option<&String>,
+    names: &Names,
+) -> Result<Option<String>, SuiteError> {
+    let written = fields.text(key)?.map(|text| scene::known(&text, names)).transpose()?;
+    Ok(given.cloned().or(written))
+}
+
+/// What a name means before anything was captured: `[vars]`, then the environment's, then `-e`. Each may insert those before
+/// it, and what `-e` says of them.
 fn constants(
     fields: &mut Fields,
     environment: &Environment,
     choice: &Choice,
-) -> Result<BTreeMap<String, String>, SuiteError> {
-    let mut all = BTreeMap::new();
-    for (key, value) in &choice.environment_variables {
-        all.insert(format!("env.{key}"), value.clone());
-    }
+    names: &mut Names,
+) -> Result<(), SuiteError> {
+    let mut written = Vec::new();
     if let Some(mut vars) = fields.table("vars")? {
+        // The environment's stand where they are first named, so that what is built of them has theirs.
         for (key, node) in vars.entries() {
-            let value = text(node, &key)?.value;
-            all.insert(key, value);
+            let own = environment.vars.iter().find(|(name, _)| *name == key).map(|(_, own)| own.clone());
+            written.push((key.clone(), own.map_or_else(|| text(node, &key), Ok)?));
         }
     }
-    all.extend(environment.vars.iter().cloned());
-    all.extend(choice.vars.iter().cloned());
-    Ok(all)
+    let more = environment.vars.iter().filter(|(key, _)| !written.iter().any(|(name, _)| name == key));
+    let more: Vec<_> = more.cloned().collect();
+    written.extend(more);
+    for (key, value) in &choice.vars {
+        names.set(key, value);
+    }
+    for (key, value) in &written {
+        if !choice.vars.iter().any(|(name, _)| name == key) {
+            names.set(key, &scene::known(value, names)?);
+        }
+    }
+    Ok(())
+}
+
+impl Choice {
+    /// What the command line keeps, or else what the profile does.
+    fn or_of(&self, profile: &Profile) -> Self {
+        let or = |given: &[String], profile: &[String]| {
+            if given.is_empty() { profile.to_vec() } else { given.to_vec() }
+        };
+        Self {
+            only: or(&self.only, &profile.only),
+            tags: or(&self.tags, &profile.tags),
+            exclude_tags: or(&self.exclude_tags, &profile.exclude_tags),
+            ..self.clone()
+        }
+    }
 }
 
 /// Whether a value of that name is nobody's business.

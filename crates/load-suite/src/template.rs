@@ -107,6 +107,11 @@ impl Names {
         self.slots.iter().map(|(name, slot)| (name.as_str(), *slot))
     }
 
+    /// The constants and what they mean.
+    pub fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.constants.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// What a constant means.
     pub fn constant(&self, name: &str) -> Option<&str> {
         self.constants.get(name).map(String::as_str)

@@ -26,6 +26,8 @@ pub struct Capture {
     pub pick: Pick,
     /// It may be missing.
     pub optional: bool,
+    /// Where it is missing, what was captured before stays.
+    pub keep: bool,
 }
 
 /// Where a value is found.
@@ -72,7 +74,7 @@ impl Capture {
         let slot = names.slot(&name);
         if !matches!(node.value, Value::Table(_)) {
             let sources = paths(node)?;
-            return Ok(Self { name, slot, sources, pick: Pick::First, optional: false });
+            return Ok(Self { name, slot, sources, pick: Pick::First, optional: false, keep: false });
         }
         let mut fields = Fields::of(node, "a capture")?;
         let mut sources = match fields.node("json") {
@@ -90,12 +92,13 @@ impl Capture {
         }
         let picks = [("first", Pick::First), ("last", Pick::Last), ("random", Pick::Random)];
         let pick = fields.word("pick", &picks)?.unwrap_or_default();
-        let optional = fields.flag("optional")?;
+        let keep = fields.flag("keep")?;
+        let optional = fields.flag("optional")? || keep;
         if sources.is_empty() {
             return Err(fields.wrong("a capture from nowhere; expected json, header, regex or from"));
         }
         fields.finish("a capture")?;
-        Ok(Self { name, slot, sources, pick, optional })
+        Ok(Self { name, slot, sources, pick, optional, keep })
     }
 
     /// Whether it needs the body as JSON.
@@ -123,6 +126,9 @@ impl Capture {
                 scope.vars.set(self.slot, &value);
                 return Ok(());
             }
+        }
+        if self.keep {
+            return Ok(());
         }
         if self.optional {
             scope.vars.set(self.slot, b"");

@@ -10,6 +10,10 @@ use crate::units;
 
 use super::scene::chosen;
 use super::threshold;
+use super::users::UserClass;
+
+/// How long a profile of `once` may take when it does not say so.
+const ONCE: Duration = Duration::from_mins(10);
 
 /// How much load, as far as the suite says so.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +48,14 @@ pub struct Profile {
     pub graceful_stop: Option<Duration>,
     /// `--threshold`
     pub thresholds: Vec<At<String>>,
+    /// `--only`
+    pub only: Vec<String>,
+    /// `--tags`
+    pub tags: Vec<String>,
+    /// `--exclude-tags`
+    pub exclude_tags: Vec<String>,
+    /// Each task of each class once: a user for each class, who makes one iteration of all its tasks in their order.
+    pub once: bool,
 }
 
 impl Profile {
@@ -69,10 +81,41 @@ impl Profile {
             timeout: fields.duration("timeout")?.map(|at| at.value),
             graceful_stop: fields.duration("graceful_stop")?.map(|at| at.value),
             thresholds: threshold::read(&mut fields)?,
+            only: words(&mut fields, "only")?,
+            tags: words(&mut fields, "tags")?,
+            exclude_tags: words(&mut fields, "exclude_tags")?,
+            once: fields.flag("once")?,
         };
+        let says = profile.vus.is_some() || profile.spawn_rate.is_some() || profile.rate.is_some();
+        if profile.once
+            && (says || profile.requests.is_some() || !profile.stages.is_empty() || profile.think.is_some())
+        {
+            return Err(fields.wrong(
+                "once: it says itself how much there is to do; leave out vus, spawn_rate, rate, requests, stages and think",
+            ));
+        }
         fields.finish("a profile")?;
         Ok(profile)
     }
+
+    /// Each of `users` makes one iteration of all its tasks, when the profile says `once`.
+    pub(super) fn once(&mut self, users: &mut [UserClass]) {
+        if !self.once {
+            return;
+        }
+        for class in users.iter_mut() {
+            (class.weight, class.in_order) = (1, true);
+        }
+        self.vus = Some(users.len() as u64);
+        let longest = self.duration.unwrap_or(ONCE);
+        self.duration = Some(longest);
+        // A user whose pause is longer than the run leaves after its first iteration.
+        self.think = Some(Think::Pacing(longest.saturating_mul(1_000)));
+    }
+}
+
+fn words(fields: &mut Fields, key: &'static str) -> Result<Vec<String>, SuiteError> {
+    Ok(fields.texts(key)?.into_iter().map(|word| word.value).collect())
 }
 
 fn stage(text: &At<String>) -> Result<Stage, SuiteError> {

@@ -1,3 +1,4 @@
+mod known;
 mod parallel;
 
 use std::io;

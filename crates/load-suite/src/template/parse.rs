@@ -1,4 +1,5 @@
-//! How is a placeholder written? `name`, `table.column`, `generator(arguments)`, each with `| raw`, `| json` or `| url`.
+//! How is a placeholder written? `name`, `table.column`, `generator(arguments)`, `env.NAME or "default"`, each with `| raw`,
+//! `| json` or `| url`.
 
 use crate::nearest::nearest;
 
@@ -108,6 +109,9 @@ fn placeholder(inner: &str, column: usize, names: &Names) -> Result<(Value, Opti
 
 /// What `expression` stands for.
 pub(crate) fn value(expression: &str, column: usize, names: &Names) -> Result<Value, TemplateError> {
+    if let Some(either) = either(expression, column, names) {
+        return either;
+    }
     if let Some(known) = names.value(expression) {
         return Ok(known);
     }
@@ -141,6 +145,21 @@ pub(crate) fn value(expression: &str, column: usize, names: &Names) -> Result<Va
         |near| format!("did you mean {{{{{near}}}}}?"),
     );
     Err(TemplateError::Unknown { column, name, hint: Some(hint) })
+}
+
+/// `env.NAME or REST`: the variable of the environment where it is set and not empty, and REST otherwise.
+fn either(expression: &str, column: usize, names: &Names) -> Option<Result<Value, TemplateError>> {
+    let (name, rest) = expression.split_once(" or ")?;
+    let name = name.trim_end();
+    if !name.starts_with("env.") {
+        return None;
+    }
+    if let Some(set) = names.constant(name).filter(|set| !set.is_empty()) {
+        return Some(Ok(Value::Constant(set.to_owned())));
+    }
+    let rest = rest.trim();
+    let quoted = ['"', '\''].into_iter().find_map(|quote| rest.strip_prefix(quote)?.strip_suffix(quote));
+    Some(quoted.map_or_else(|| value(rest, column, names), |text| Ok(Value::Constant(text.to_owned()))))
 }
 
 /// A generator with arguments; none when there is no such generator.
