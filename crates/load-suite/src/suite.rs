@@ -108,7 +108,7 @@ impl Suite {
         let mut secrets: Vec<_> = hidden.map(|(_, value)| value.to_owned()).collect();
         secrets.extend(environment.settle(&names)?);
         let mut rows = None;
-        for data in data(&mut fields, read)? {
+        for data in data(&mut fields, &names, read)? {
             let own = (data.order == Order::Unique).then(|| (data.name.clone(), data.rows.len() as u64));
             rows = rows.into_iter().chain(own).min_by_key(|(_, rows)| *rows);
             names.add_data(data);
@@ -209,24 +209,51 @@ fn is_secret(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-fn data(fields: &mut Fields, read: Read<'_>) -> Result<Vec<Data>, SuiteError> {
+fn data(fields: &mut Fields, names: &Names, read: Read<'_>) -> Result<Vec<Data>, SuiteError> {
     let Some(mut tables) = fields.table("data")? else { return Ok(Vec::new()) };
-    tables.entries().into_iter().map(|(name, node)| table(name, node, read)).collect()
+    tables.entries().into_iter().map(|(name, node)| table(name, node, names, read)).collect()
 }
 
-fn table(name: String, node: Node, read: Read<'_>) -> Result<Data, SuiteError> {
+fn table(name: String, node: Node, names: &Names, read: Read<'_>) -> Result<Data, SuiteError> {
     let mut fields = Fields::of(node, "data")?;
     let order = fields.word("order", &Order::NAMES)?.unwrap_or_default();
-    let (columns, rows) = match (fields.text("file")?, fields.node("rows")) {
-        (Some(file), None) => csv(&file, read)?,
-        (None, Some(rows)) => written(rows)?,
-        _ => return Err(fields.wrong("expected either file (CSV with a heading) or rows (a list of tables)")),
+    let found = (
+        fields.text("file")?,
+        fields.node("rows"),
+        number(&mut fields, "from", names)?,
+        number(&mut fields, "to", names)?,
+    );
+    let (columns, rows) = match found {
+        (Some(file), None, None, None) => csv(&file, read)?,
+        (None, Some(rows), None, None) => written(rows)?,
+        (None, None, Some(from), Some(to)) if from <= to && to - from < MOST_NUMBERS => {
+            (vec!["n".to_owned()], (from..=to).map(|n| vec![n.to_string()]).collect())
+        }
+        (None, None, Some(_), Some(_)) => {
+            return Err(fields
+                .wrong(format!("from, to: expected 1 to {MOST_NUMBERS} numbers, the smaller one first")));
+        }
+        _ => {
+            return Err(fields.wrong(
+                "expected either file (CSV with a heading), rows (a list of tables), or from and to (the column n)",
+            ));
+        }
     };
     if rows.is_empty() {
         return Err(fields.wrong(format!("the data of {name} has no rows")));
     }
     fields.finish("data")?;
     Ok(Data { name, columns, rows, order })
+}
+
+/// So many numbers make a table at most: they are kept as texts.
+const MOST_NUMBERS: i64 = 1_000_000;
+
+/// Takes a whole number, or the name of one: `to = "{{vms}}"`.
+fn number(fields: &mut Fields, key: &'static str, names: &Names) -> Result<Option<i64>, SuiteError> {
+    let Some(text) = fields.text(key)? else { return Ok(None) };
+    let value = scene::known(&text, names)?;
+    value.parse().map(Some).map_err(|_| text.wrong(format!("{key}: {value:?} is no whole number")))
 }
 
 type Table = (Vec<String>, Vec<Vec<String>>);

@@ -129,7 +129,7 @@ pub(crate) fn value(expression: &str, column: usize, names: &Names) -> Result<Va
         return Ok(generator);
     }
     if let Some((name, arguments)) = expression.strip_suffix(')').and_then(|call| call.split_once('('))
-        && let Some(generated) = call(name.trim(), arguments, column)
+        && let Some(generated) = call(name.trim(), arguments, column, names)
     {
         return generated;
     }
@@ -162,10 +162,17 @@ fn either(expression: &str, column: usize, names: &Names) -> Option<Result<Value
     Some(quoted.map_or_else(|| value(rest, column, names), |text| Ok(Value::Constant(text.to_owned()))))
 }
 
-/// A generator with arguments; none when there is no such generator.
-fn call(name: &str, arguments: &str, column: usize) -> Option<Result<Value, TemplateError>> {
+/// A generator with arguments, numbers or names of numbers; none when there is no such generator.
+fn call(name: &str, arguments: &str, column: usize, names: &Names) -> Option<Result<Value, TemplateError>> {
     let wrong = |expected| Err(TemplateError::Arguments { column, expected });
-    let words: Vec<String> = split(arguments);
+    let mut words: Vec<String> = split(arguments);
+    if name != "pick" {
+        for word in &mut words {
+            if let Some(constant) = names.constant(word) {
+                constant.clone_into(word);
+            }
+        }
+    }
     let length = || match words.as_slice() {
         [n] => n.parse::<i64>().ok().filter(|n| (1..=LONGEST).contains(n)).map(|n| n as usize),
         _ => None,

@@ -132,6 +132,37 @@ fn a_capture_may_keep_what_was_there() {
 }
 
 #[test]
+fn numbers_may_be_names_of_numbers() {
+    let text = "[vars]\nvms = 3\n[data.vm]\nfrom = 1\nto = \"{{vms}}\"\n[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\n\
+        request = \"GET /{{vm.n}}/{{int(3, vms)}}\"\n";
+    let choice = |vms: &str| Choice { vars: vec![("vms".into(), vms.into())], ..Choice::default() };
+    let rendered = |suite: &Suite, seq| {
+        let mut step = suite.users[0].tasks[0].steps[0].clone();
+        let request = step.request.text("request").unwrap().unwrap();
+        let mut scope = Scope::default();
+        scope.begin(1, seq);
+        let mut out = Vec::new();
+        compile(&request, &suite.users[0].names, crate::template::Escape::Raw)
+            .unwrap()
+            .render(&scope, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    let three = suite("s.toml", &[("s.toml", text)], &Choice::default()).unwrap();
+    assert_eq!(
+        [0, 1, 2, 3].map(|seq| rendered(&three, seq)),
+        ["GET /1/3", "GET /2/3", "GET /3/3", "GET /1/3"]
+    );
+    let many = suite("s.toml", &[("s.toml", text)], &choice("100000")).unwrap();
+    assert!(rendered(&many, 99_999).starts_with("GET /100000/"));
+    for (vms, expected) in
+        [("x", "to: \"x\" is no whole number"), ("0", "the smaller one first"), ("1000001", "expected 1 to")]
+    {
+        let error = suite("s.toml", &[("s.toml", text)], &choice(vms)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn mistakes_in_what_is_known_are_told() {
     let users = "[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nrequest = \"GET /\"\n";
     for (text, expected) in [
