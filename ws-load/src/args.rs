@@ -33,6 +33,9 @@ pub struct WsArgs {
     /// Send binary messages instead of texts.
     #[arg(long, help_heading = "WebSocket")]
     pub binary: bool,
+    /// Send messages in frames of at most so many bytes [default: each in one].
+    #[arg(long, value_name = "BYTES", value_parser = units::count, help_heading = "WebSocket")]
+    pub fragment: Option<u64>,
     /// The answer to an echo is the first message that contains this [default: the one that equals what was sent].
     #[arg(long, value_name = "TEXT", help_heading = "WebSocket")]
     pub expect_text: Option<String>,

@@ -5,15 +5,23 @@
 //! | Which flags are there? | [`args`] |
 //! | What is sent? | [`text`] |
 //! | When was a message sent, and which one is it? | [`stamp`] |
+//! | In which frames is a message sent? | [`frames`] |
 //! | How does a connection become a WebSocket? | [`upgrade`] |
+//! | Is this the answer to our upgrade? | [`answer`] |
+//! | How does a connection end? | [`end`] |
+//! | How far is the server's clock off? | [`offset`] |
 //! | What is counted? | [`count`] |
 //! | How does one call go, and what comes by itself? | [`session`] |
 //! | What does the engine get? | [`protocol`] |
 //!
 //! How the target is reached is in `load-net`.
 
+pub mod answer;
 pub mod args;
 pub mod count;
+pub mod end;
+pub mod frames;
+pub mod offset;
 pub mod protocol;
 pub mod session;
 pub mod stamp;

@@ -1,5 +1,6 @@
 //! What does the engine get? The protocol of the trait: flags in, held connections, echoes, pings and publishes.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use load_core::error::{PrepareError, UsageError};
@@ -16,10 +17,11 @@ use memchr::memmem::Finder;
 
 use crate::args::{Kind, Share, WsArgs};
 use crate::count;
-use crate::session::{Rules, Session, Upgraded, farewell};
+use crate::end::farewell;
+use crate::session::{Rules, Session, Upgraded};
 use crate::stamp::Fields;
 use crate::text::{ECHO, PUBLISH, Text};
-use crate::upgrade::{Remembering, Upgrade, explain, fault};
+use crate::upgrade::Upgrade;
 
 /// Largest message unless `--max-message` says otherwise.
 const MAX_MESSAGE: u64 = 16 << 20;
@@ -76,7 +78,9 @@ impl Protocol for Ws {
         };
         let expect = args.expect_text.as_deref().filter(|text| !text.is_empty());
         let expect = expect.map(|text| Finder::new(text).into_owned());
-        let rules = Rules { expect, fields, binary: args.binary };
+        let fragment = args.fragment.map(|bytes| NonZeroUsize::new(bytes as usize).ok_or(bytes));
+        let fragment = fragment.transpose().map_err(|_| wrong("--fragment", "expected at least 1"))?;
+        let rules = Rules { expect, fields, binary: args.binary, fragment };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let shares = shares(&args)?;
         let script = Script::of(tasks(&args, &shares)?);
@@ -98,6 +102,7 @@ impl Protocol for Ws {
             "message_bytes": self.args.message.as_ref().map(String::len),
             "publish_message_bytes": self.args.publish_message.as_ref().map(String::len),
             "binary": self.args.binary,
+            "fragment": self.args.fragment,
             "expect_text": self.args.expect_text,
             "timestamp_field": self.rules.fields.timestamp,
             "seq_field": self.rules.fields.seq,
@@ -146,7 +151,8 @@ impl Protocol for Ws {
         let connection = target.connect(link, self.tls.as_ref(), probe).await?;
         let scope = Scope::numbered(link.index, link.index, link.generation.into());
         let begun = probe.now();
-        let socket = self.upgrade.run(connection, &scope).await.map_err(|error| fault(&error, probe))?;
+        let upgraded = self.upgrade.run(connection, &scope).await;
+        let (socket, _) = upgraded.map_err(|error| error.fault(probe))?;
         Ok(Upgraded { socket, took_ns: probe.now().since(begun) })
     }
 
@@ -188,18 +194,15 @@ impl Ws {
             NoConnection::Tcp(error) => self.unable(&error.to_string()),
             NoConnection::Tls(error) => self.unable(&tls::explain(&error)),
         })?;
-        let mut connection = Remembering::new(connection);
         let scope = Scope::default();
-        let upgraded = tokio::time::timeout_at(deadline, self.upgrade.run(&mut connection, &scope)).await;
-        let error = match upgraded {
-            Ok(Ok(mut socket)) => {
+        match tokio::time::timeout_at(deadline, self.upgrade.run(connection, &scope)).await {
+            Ok(Ok((mut socket, _))) => {
                 farewell(&mut socket, |_| {}).await;
-                return Ok(());
+                Ok(())
             }
-            Ok(Err(error)) => error,
-            Err(_) => return Err(self.unable("no answer to the upgrade within 5 s; is it the right port?")),
-        };
-        Err(self.unable(&explain(&error, connection.heard())))
+            Ok(Err(error)) => Err(self.unable(&format!("{error}; {}", error.hint()))),
+            Err(_) => Err(self.unable("no answer to the upgrade within 5 s; is it the right port?")),
+        }
     }
 
     fn unable(&self, why: &str) -> PrepareError {

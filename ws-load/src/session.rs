@@ -1,9 +1,9 @@
 //! How does one call go, and what comes by itself? One WebSocket, and what is known of its messages.
 
 use std::future::poll_fn;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
@@ -14,26 +14,20 @@ use load_suite::scope::Scope;
 use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::count;
+use crate::end::{self, fault};
 use crate::stamp::Fields;
 use crate::text::{Text, wall_ns};
-use crate::upgrade::{NO_CLOSE_FRAME, fault};
+use crate::{count, frames};
 
-/// A server that does not answer a close in this time is left.
-const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes of a wrong answer that are shown.
 const SAMPLE: usize = 80;
 
-/// An upgraded connection.
-pub type Socket = WebSocketStream<Connection>;
-
 /// What came of an upgrade.
-pub struct Upgraded {
+pub struct Upgraded<S = Connection> {
     /// The connection.
-    pub socket: Socket,
+    pub socket: WebSocketStream<S>,
     /// How long it took, in ns.
     pub took_ns: u64,
 }
@@ -46,11 +40,13 @@ pub struct Rules {
     pub fields: Fields,
     /// Messages are sent as binary ones.
     pub binary: bool,
+    /// Messages are sent in frames of at most so many bytes.
+    pub fragment: Option<NonZeroUsize>,
 }
 
 /// One lane's WebSocket.
-pub struct Session {
-    socket: Socket,
+pub struct Session<S = Connection> {
+    socket: WebSocketStream<S>,
     heard: Heard,
     /// How long the upgrade took, in ns, until it has been told.
     upgrade_ns: Option<u64>,
@@ -85,9 +81,9 @@ enum Is {
     Unexpected,
 }
 
-impl Session {
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// A session on a connection that was just upgraded.
-    pub fn new(Upgraded { socket, took_ns }: Upgraded) -> Self {
+    pub fn new(Upgraded { socket, took_ns }: Upgraded<S>) -> Self {
         Self { socket, heard: Heard::default(), upgrade_ns: Some(took_ns) }
     }
 
@@ -184,7 +180,7 @@ impl Session {
                 Poll::Pending => Poll::Ready(None),
             });
             let Some(message) = come.await else { break };
-            if let Some(message) = self.sort(message, probe).await? {
+            if let Some(message) = self.sort(message, probe)? {
                 self.heard.take(rules, content(&message), false, probe);
             }
         }
@@ -208,7 +204,7 @@ impl Session {
     /// Says goodbye, and reads what had been sent before the server's goodbye.
     pub async fn close(self, rules: &Rules, probe: &mut Probe<'_>) {
         let Self { mut socket, mut heard, .. } = self;
-        farewell(&mut socket, |message| {
+        end::farewell(&mut socket, |message| {
             heard.take(rules, content(message), false, probe);
         })
         .await;
@@ -234,7 +230,12 @@ impl Session {
             Ok(text) if !rules.binary => Message::Text(text),
             _ => Message::Binary(bytes),
         };
-        self.socket.send(message).await.map_err(|error| fault(&error, probe))?;
+        let sent = match rules.fragment {
+            None => self.socket.send(message).await,
+            // Boxed: those who do not ask for it pay nothing.
+            Some(most) => Box::pin(frames::send(&mut self.socket, message, most)).await,
+        };
+        sent.map_err(|error| fault(&error, probe))?;
         Ok(self.heard.sent.len() as u32)
     }
 
@@ -252,14 +253,14 @@ impl Session {
     async fn next(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
         loop {
             let message = self.socket.next().await;
-            if let Some(message) = self.sort(message, probe).await? {
+            if let Some(message) = self.sort(message, probe)? {
                 return Ok(message);
             }
         }
     }
 
     /// Passes on what is for us, and ends with the connection.
-    async fn sort(
+    fn sort(
         &mut self,
         message: Option<Result<Message, Error>>,
         probe: &mut Probe<'_>,
@@ -274,13 +275,9 @@ impl Session {
                 Ok(None)
             }
             Some(Ok(Message::Frame(_))) => Ok(None),
-            Some(Ok(Message::Close(frame))) => {
-                // The library has made the answer; if it cannot be sent, the connection is over all the same.
-                let _ = self.socket.flush().await;
-                Err(closed(frame.as_ref(), probe))
-            }
-            Some(Err(error)) => Err(fault(&error, probe)),
-            None => Err(Fault { code: NO_CLOSE_FRAME, ..Fault::fatal(FaultKind::Closed) }),
+            Some(Ok(Message::Close(frame))) => Err(end::closed(&mut self.socket, frame.as_ref(), probe)),
+            Some(Err(error)) => Err(end::met(&mut self.socket, Some(&error), probe)),
+            None => Err(end::met(&mut self.socket, None, probe)),
         }
     }
 }
@@ -339,28 +336,6 @@ impl Heard {
     }
 }
 
-/// Says goodbye, and passes on the texts and binary messages that had been sent before the server's goodbye.
-pub async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    mut message: impl FnMut(&Message),
-) {
-    let goodbye = async {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-        if socket.close(Some(frame)).await.is_err() {
-            return;
-        }
-        while let Some(Ok(come)) = socket.next().await {
-            if come.is_text() || come.is_binary() {
-                message(&come);
-            }
-        }
-    };
-    #[expect(clippy::disallowed_methods, reason = "bounds a goodbye and measures nothing")]
-    let ended = tokio::time::timeout(FAREWELL, goodbye).await;
-    // A server that does not answer sees the end of the connection instead.
-    drop(ended);
-}
-
 /// What a text or binary message holds.
 fn content(message: &Message) -> &[u8] {
     match message {
@@ -368,14 +343,6 @@ fn content(message: &Message) -> &[u8] {
         Message::Binary(bytes) => bytes,
         _ => &[],
     }
-}
-
-#[cold]
-fn closed(frame: Option<&CloseFrame>, probe: &mut Probe<'_>) -> Fault {
-    let (code, reason) = frame.map_or((CloseCode::Status, ""), |frame| (frame.code, frame.reason.as_str()));
-    let code = u16::from(code);
-    probe.note(format_args!("closed by the server with code {code} {reason:?}"));
-    Fault { code: code.into(), ..Fault::fatal(FaultKind::Closed) }
 }
 
 #[cold]

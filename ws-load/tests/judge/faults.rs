@@ -63,7 +63,7 @@ fn every_fault_has_its_kind() {
         ("close:1011", FaultKind::Closed, 1011),
         ("reset", FaultKind::Reset, 104),
         ("hangup", FaultKind::Closed, 1006),
-        ("malformed", FaultKind::Malformed, 0),
+        ("malformed", FaultKind::Malformed, 1002),
         ("never", FaultKind::Timeout, 0),
         ("wrong", FaultKind::Wrong, 0),
     ] {

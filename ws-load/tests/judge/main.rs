@@ -2,10 +2,15 @@
 //! others wrote, and against faults.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod ends;
 mod faults;
+mod frames;
+mod halfopen;
 mod others;
+mod raw;
 mod secrets;
 mod stops;
 mod support;
 mod truth;
+mod upgrades;
 mod words;
