@@ -5,6 +5,8 @@
 //!
 //! | question | module |
 //! |---|---|
+//! | What passes between source and target of a migration? | [`dwcp`] |
 //! | What does Nova-Torch speak over gRPC? | [`nova_torch`] |
 
+pub mod dwcp;
 pub mod nova_torch;
