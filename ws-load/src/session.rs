@@ -202,9 +202,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Says goodbye, and reads what had been sent before the server's goodbye.
-    pub async fn close(self, rules: &Rules, probe: &mut Probe<'_>) {
-        let Self { mut socket, mut heard, .. } = self;
-        end::farewell(&mut socket, |message| {
+    pub async fn close(&mut self, rules: &Rules, probe: &mut Probe<'_>) {
+        let Self { socket, heard, .. } = self;
+        end::farewell(socket, |message| {
             heard.take(rules, content(message), false, probe);
         })
         .await;

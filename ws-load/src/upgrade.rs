@@ -18,7 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use crate::answer::{self, NoUpgrade};
 
 /// Bytes that a connection reads at once: a held connection must be cheap, and a longer message gets more.
-const BUFFER: usize = 1 << 10;
+const BUFFER: usize = 512;
+/// Bytes that an answer has as a rule, at most.
+const HEAD: usize = 1 << 10;
 /// Longest head of an answer, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 
@@ -109,7 +111,7 @@ impl Upgrade {
         let (request, key) = self.request(scope).map_err(|error| NoUpgrade::Wrong(error.to_string()))?;
         stream.write_all(&request).await?;
         stream.flush().await?;
-        let mut heard = Vec::with_capacity(BUFFER);
+        let mut heard = Vec::with_capacity(HEAD);
         let (end, response) = loop {
             if stream.read_buf(&mut heard).await? == 0 {
                 return Err(NoUpgrade::Ended);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::num::NonZeroU32;
+use std::pin::pin;
 
 use load_report::exit::Exit;
 use load_report::render::units::counted;
@@ -246,7 +247,7 @@ impl<P: Protocol> Trial<'_, P> {
                 None => Ok(Outcome::default()),
             }
         };
-        let ended = within(&alarm, calling).await.output;
+        let ended = within(&alarm, pin!(calling)).await.output;
         let result = ended.unwrap_or(Err(Fault::fatal(load_report::fault::FaultKind::Timeout)));
         if result.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
             *session = None;

@@ -97,7 +97,7 @@ impl<P: Protocol> Lane<P> {
     }
 
     /// From time zero on.
-    pub(super) async fn run(mut self, t0: Nanos) {
+    pub(super) async fn run(&mut self, t0: Nanos) {
         // Before time zero: the first ticks are handed out like all others, when they are due.
         self.freed = self.worker.clock.now();
         for span in &mut self.spans {

@@ -6,16 +6,22 @@ use std::rc::Rc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use super::lane::Lane;
 use super::worker::{Command, Ready, Worker};
 use crate::clock::{Alarm, Nanos};
 use crate::plan::Load;
-use crate::protocol::Protocol;
+use crate::protocol::{Fault, Protocol};
 
 /// Lanes are added at most this often, and then at most a tenth of those there are, or this many.
 const GROWTH_STEP: Nanos = Nanos(100_000_000);
 const GROWTH_MIN: u64 = 8;
 /// Attempts to connect that one worker has under way before time zero.
 const CONNECTING: usize = 128;
+
+/// How a lane tells how its first attempt to connect has ended.
+type Told = mpsc::UnboundedSender<Result<(), (Fault, String)>>;
+/// How it is told time zero.
+type Go = watch::Receiver<Option<Nanos>>;
 
 /// The lanes of one worker.
 pub(super) struct Lanes<P: Protocol> {
@@ -51,19 +57,10 @@ impl<P: Protocol> Lanes<P> {
         let (tell, mut told) = mpsc::unbounded_channel();
         let gate = Rc::new(Semaphore::new(CONNECTING));
         for _ in 0..first {
-            let mut lane = self.worker.lane(self.started);
+            let lane = self.worker.lane(self.started);
             self.started += 1;
-            let (tell, gate, mut go) = (tell.clone(), Rc::clone(&gate), self.go.subscribe());
-            self.tasks.spawn_local(async move {
-                let outcome = {
-                    let _permit = gate.acquire().await;
-                    lane.connect_first().await
-                };
-                let _ = tell.send(outcome);
-                if let Some(t0) = lane.hold(&mut go).await {
-                    lane.run(t0).await;
-                }
-            });
+            let (tell, gate, go) = (tell.clone(), Rc::clone(&gate), self.go.subscribe());
+            self.tasks.spawn_local(live(lane, tell, gate, go));
         }
         drop(tell);
         let mut ready = Ready::default();
@@ -168,12 +165,40 @@ impl<P: Protocol> Lanes<P> {
         }
         let more = GROWTH_MIN.max(live / 10).min(self.most - self.started);
         for _ in 0..more {
-            let lane = self.worker.lane(self.started);
+            let mut lane = self.worker.lane(self.started);
             self.started += 1;
             let t0 = self.worker.t0();
-            self.tasks.spawn_local(lane.run(t0));
+            self.tasks.spawn_local(async move { lane.run(t0).await });
         }
     }
+}
+
+/// What a lane does that is there from the beginning.
+#[expect(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+fn live<P: Protocol>(
+    mut lane: Lane<P>,
+    tell: Told,
+    gate: Rc<Semaphore>,
+    mut go: Go,
+) -> impl Future<Output = ()> {
+    async move {
+        let outcome = {
+            let _permit = gate.acquire().await;
+            lane.connect_first().await
+        };
+        let _ = tell.send(outcome);
+        if let Some(t0) = lane.hold(&mut go).await {
+            lane.run(t0).await;
+        }
+    }
+}
+
+/// Memory of a lane, bytes: all that it needs to hold a connection, but for what the protocol keeps elsewhere.
+pub fn lane_bytes<P: Protocol>() -> usize {
+    fn output<P: Protocol, F>(_: impl FnOnce(Lane<P>, Told, Rc<Semaphore>, Go) -> F) -> usize {
+        size_of::<F>()
+    }
+    output(live::<P>)
 }
 
 /// A lane panicked: the worker is lost.

@@ -12,6 +12,7 @@ mod seat;
 mod within;
 mod worker;
 
+pub use lanes::lane_bytes;
 pub(crate) use within::within;
 pub use worker::{Command, Job, Message, Ready, spawn};
 

@@ -3,6 +3,7 @@
 mod call;
 
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::rc::Rc;
 
 use load_report::fault::FaultKind;
@@ -61,6 +62,11 @@ impl<P: Protocol> Seat<P> {
 
     /// Gets a session, on a link of its own or a shared one.
     pub(super) async fn open(&mut self, vu: &Vu) -> Result<(), Fault> {
+        // In a box: it is needed for a moment only, and a hundred thousand lanes that hold their connections stay small.
+        Box::pin(self.get_session(vu)).await
+    }
+
+    async fn get_session(&mut self, vu: &Vu) -> Result<(), Fault> {
         let link = match self.worker.plan.sharing {
             Sharing::Exclusive => {
                 self.generation += 1;
@@ -72,7 +78,7 @@ impl<P: Protocol> Seat<P> {
         };
         let worker = &self.worker;
         self.alarm.set(worker.clock.now() + worker.plan.timeout);
-        let opened = within(&self.alarm, worker.protocol.open(link, vu)).await;
+        let opened = within(&self.alarm, pin!(worker.protocol.open(link, vu))).await;
         self.session = Some(opened.output.unwrap_or(Err(Fault::fatal(FaultKind::Timeout)))?);
         Ok(())
     }
@@ -107,7 +113,7 @@ impl<P: Protocol> Seat<P> {
         let start = worker.clock.now();
         alarm.set(start + worker.plan.timeout);
         let mut probe = Probe::new(&**worker, note);
-        let ended = within(alarm, worker.protocol.connect(&worker.target, id, &mut probe)).await;
+        let ended = within(alarm, pin!(worker.protocol.connect(&worker.target, id, &mut probe))).await;
         let result = ended.output.unwrap_or_else(|| {
             note.clear();
             note.push_str("no connection within the timeout");
@@ -153,6 +159,7 @@ impl<P: Protocol> Seat<P> {
         if self.link.is_none() {
             worker.connections.set(worker.connections.get() - 1);
         }
-        worker.protocol.close(session, &mut Probe::new(worker, &mut self.note)).await;
+        // In a box, as in `open`.
+        Box::pin(worker.protocol.close(session, &mut Probe::new(worker, &mut self.note))).await;
     }
 }

@@ -122,7 +122,7 @@ impl<P: Protocol> Seat<P> {
         vu.scope.now_ns = worker.wall_ns(times.start);
         alarm.set(times.start + call.timeout.unwrap_or(worker.plan.timeout));
         let mut probe = Probe::new(worker, note);
-        let ended = within(alarm, worker.protocol.call(session, &call.step, vu, &mut probe)).await;
+        let ended = within(alarm, pin!(worker.protocol.call(session, &call.step, vu, &mut probe))).await;
         times.end = worker.clock.now();
         worker.in_flight.borrow_mut()[*slot] = None;
         self.streak = if ended.waited { 0 } else { self.streak + 1 };
