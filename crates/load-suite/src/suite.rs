@@ -123,7 +123,7 @@ impl Suite {
             let why = "cleanup: its calls are made one after the other; give each a step of its own";
             return Err(SuiteError::at(&step.place, why));
         }
-        let events = Event::read_all(&mut fields)?;
+        let events = Event::read_all(&mut fields, &names, &profile.name)?;
         // Only where a suite builds on it; `tree` has seen to that.
         fields.node("extends");
         fields.finish("a suite")?;

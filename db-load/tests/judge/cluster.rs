@@ -177,7 +177,7 @@ fn a_node_that_is_killed_fails_its_own_keys_alone_and_is_found_again() {
 fn a_suite_runs_over_a_cluster_and_leaves_nothing() {
     for make in makes() {
         let Some(cluster) = Cluster::start(make) else { continue };
-        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../suites/nova-torch");
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../suites/nova-torch-library");
         let hurried =
             ["orchestrator", "agent"].map(|name| format!("[[users]]\nname = \"{name}\"\nthink = \"0s\"\n"));
         let folder = tempfile::tempdir().unwrap();

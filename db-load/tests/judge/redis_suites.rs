@@ -29,7 +29,7 @@ fn ask<T: redis::FromRedisValue>(redis: &mut Connection, line: &str) -> T {
 }
 
 fn nova_torch() -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../suites/nova-torch")).canonicalize().unwrap()
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../suites/nova-torch-library")).canonicalize().unwrap()
 }
 
 /// The shipped suite without pauses and without its cleanup, so that what it made can be counted.
