@@ -63,6 +63,18 @@ impl Fields {
         Some(self.left.remove(at).1)
     }
 
+    /// Changes the value of `key`, where it is there and was not taken.
+    pub(crate) fn change(
+        &mut self,
+        key: &str,
+        change: impl FnOnce(&mut Node) -> Result<(), SuiteError>,
+    ) -> Result<(), SuiteError> {
+        match self.left.iter_mut().find(|(name, _)| name == key) {
+            Some((_, node)) => change(node),
+            None => Ok(()),
+        }
+    }
+
     /// Whether `key` is there and was not taken.
     pub fn has(&self, key: &str) -> bool {
         self.left.iter().any(|(name, _)| name == key)

@@ -100,10 +100,11 @@ impl Suite {
         let place = wanted(&mut fields, "environment", choice.environment.as_ref(), &names)?;
         let mut environment = Environment::choose(&mut fields, place.as_deref())?;
         let load = wanted(&mut fields, "profile", choice.profile.as_ref(), &names)?;
-        let mut profile = Profile::choose(&mut fields, load.as_deref())?;
+        let mut profile = Profile::choose(&mut fields, load.as_deref(), &names)?;
         let mut thresholds = threshold::read(&mut fields)?;
         thresholds.extend(profile.thresholds.iter().cloned());
-        constants(&mut fields, &environment, choice, &mut names)?;
+        let over = [profile.vars.as_slice(), environment.vars.as_slice()].concat();
+        constants(&mut fields, &over, choice, &mut names)?;
         let hidden = names.constants().filter(|(key, value)| is_secret(key) && !value.is_empty());
         let mut secrets: Vec<_> = hidden.map(|(_, value)| value.to_owned()).collect();
         secrets.extend(environment.settle(&names)?);
@@ -156,25 +157,28 @@ fn wanted(
     Ok(given.cloned().or(written))
 }
 
-/// What a name means before anything was captured: `[vars]`, then the environment's, then `-e`. Each may insert those before
-/// it, and what `-e` says of them.
+/// What a name means before anything was captured: `[vars]`, then `over` (of the first that has it), then `-e`. Each may insert
+/// those before it, and what `-e` says of them.
 fn constants(
     fields: &mut Fields,
-    environment: &Environment,
+    over: &[(String, At<String>)],
     choice: &Choice,
     names: &mut Names,
 ) -> Result<(), SuiteError> {
-    let mut written = Vec::new();
+    let mut written = Vec::<(String, At<String>)>::new();
     if let Some(mut vars) = fields.table("vars")? {
-        // The environment's stand where they are first named, so that what is built of them has theirs.
         for (key, node) in vars.entries() {
-            let own = environment.vars.iter().find(|(name, _)| *name == key).map(|(_, own)| own.clone());
-            written.push((key.clone(), own.map_or_else(|| text(node, &key), Ok)?));
+            let value = text(node, &key)?;
+            written.push((key, value));
         }
     }
-    let more = environment.vars.iter().filter(|(key, _)| !written.iter().any(|(name, _)| name == key));
-    let more: Vec<_> = more.cloned().collect();
-    written.extend(more);
+    // What replaces one of them stands where that one was named, so that what is built of it has the new value.
+    for (key, value) in over.iter().rev() {
+        match written.iter_mut().find(|(name, _)| name == key) {
+            Some((_, old)) => *old = value.clone(),
+            None => written.push((key.clone(), value.clone())),
+        }
+    }
     for (key, value) in &choice.vars {
         names.set(key, value);
     }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::fields::{At, Fields};
-use crate::node::SuiteError;
+use crate::node::{Node, SuiteError, Value};
 use crate::stage::Stage;
+use crate::template::Names;
 use crate::think::Think;
 use crate::units;
 
-use super::scene::chosen;
+use super::scene::{chosen, known, texts};
 use super::threshold;
 use super::users::UserClass;
 
@@ -56,11 +57,18 @@ pub struct Profile {
     pub exclude_tags: Vec<String>,
     /// Each task of each class once: a user for each class, who makes one iteration of all its tasks in their order.
     pub once: bool,
+    /// Values for `{{name}}`, instead of those of `[vars]` and of the environment.
+    pub vars: Vec<(String, At<String>)>,
 }
 
 impl Profile {
     /// The one that is called `wanted`, or the first one.
-    pub(super) fn choose(suite: &mut Fields, wanted: Option<&str>) -> Result<Self, SuiteError> {
+    pub(super) fn choose(
+        suite: &mut Fields,
+        wanted: Option<&str>,
+        names: &Names,
+    ) -> Result<Self, SuiteError> {
+        suite.change("profiles", |profiles| settle(profiles, names))?;
         chosen(suite, "profiles", "--profile", wanted, Self::read)
     }
 
@@ -85,6 +93,7 @@ impl Profile {
             tags: words(&mut fields, "tags")?,
             exclude_tags: words(&mut fields, "exclude_tags")?,
             once: fields.flag("once")?,
+            vars: fields.table("vars")?.map_or_else(|| Ok(Vec::new()), |mut table| texts(&mut table))?,
         };
         let says = profile.vus.is_some() || profile.spawn_rate.is_some() || profile.rate.is_some();
         if profile.once
@@ -112,6 +121,25 @@ impl Profile {
         // A user whose pause is longer than the run leaves after its first iteration.
         self.think = Some(Think::Pacing(longest.saturating_mul(1_000)));
     }
+}
+
+/// Puts what is known of the environment's variables into what profiles say: `vus = '{{env.USERS or "20"}}'`. Thresholds stay, for
+/// their ops may be named by `{{...}}`, and so do variables, which may build on each other.
+fn settle(profiles: &mut Node, names: &Names) -> Result<(), SuiteError> {
+    let Value::Table(profiles) = &mut profiles.value else { return Ok(()) };
+    for (_, profile) in profiles {
+        let Value::Table(keys) = &mut profile.value else { continue };
+        for (key, node) in keys.iter_mut().filter(|(key, _)| key != "thresholds" && key != "vars") {
+            let place = node.place.clone();
+            if let Value::Text(text) = &mut node.value
+                && text.contains("{{")
+            {
+                *text = known(&At { place, value: text.clone() }, names)
+                    .map_err(|error| SuiteError::new(format!("{error} ({key} of a profile)")))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn words(fields: &mut Fields, key: &'static str) -> Result<Vec<String>, SuiteError> {

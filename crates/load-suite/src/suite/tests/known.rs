@@ -25,7 +25,8 @@ vus = 1
 once = true
 only = ["reader", "pay"]
 [profiles.writes]
-vus = 2
+vus = '{{env.SHOP_USERS or "2"}}'
+vars = { host = "writes.example" }
 tags = ["write"]
 [profiles]
 normal = "small"
@@ -68,7 +69,7 @@ fn variables_of_the_environment_have_defaults() {
     assert_eq!((plain.environment.headers.len(), plain.secrets.len()), (0, 0), "no token, no header");
     let set = [("SHOP_PROFILE", "writes"), ("SHOP_HOST", ""), ("HOST", "h"), ("SHOP_TOKEN", "t0k3n")];
     let set = shop(&set, Choice::default()).unwrap();
-    assert_eq!((url(&set), set.profile.name.as_str()), ("http://h:8080", "writes"), "empty is not set");
+    assert_eq!((url(&set), set.profile.vus), ("http://writes.example:8080", Some(2)));
     let (name, header) = &set.environment.headers[0];
     assert_eq!((name.as_str(), header.value.as_str()), ("authorization", "Bearer t0k3n"));
     assert!(set.secrets.contains(&"t0k3n".to_owned()));
