@@ -70,7 +70,7 @@ missing_packages() {
   # A server that we did not write. Its folder is not in everybody's PATH.
   PATH=$PATH:/usr/sbin has nginx || echo nginx-light
   # Two more, for WebSockets.
-  python3 -c 'import websockets' 2>/dev/null || echo python3-websockets
+  /usr/bin/python3 -c 'import websockets' 2>/dev/null || echo python3-websockets
   [[ -e /usr/share/nodejs/ws ]] || echo node-ws
   # For grpcio and k6, another one.
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
