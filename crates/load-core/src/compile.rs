@@ -12,7 +12,9 @@ use load_suite::template::Names;
 use load_suite::think::Think;
 use serde_json::Value as Json;
 
-use crate::protocol::{Act, Branch, Call, OpId, Parallel, Poll, Probe, Script, Task, TaskStep, UserClass};
+use crate::protocol::{
+    Act, Branch, Call, Hold, OpId, Parallel, Poll, Probe, Script, Task, TaskStep, Timer, UserClass,
+};
 
 /// What is counted and timed under which names; other places refer to them by index.
 #[derive(Clone, Debug, Default)]
@@ -79,11 +81,15 @@ pub type Feeds = Vec<(Gives, Meter)>;
 pub struct Compiler {
     /// Calls at the same time, where a suite does not say how many; as many as there are without it.
     at_once: Option<NonZeroU32>,
+    /// Connections are held, and messages come by themselves.
+    holds: bool,
     meters: Vec<Meter>,
     /// Where a name is among the ops.
     op_of: HashMap<String, OpId>,
     plans: Plans,
 }
+
+const HOLDS: &str = "for connections that are held, which ws-load alone has; leave it out";
 
 /// A series or counter of this name and meaning.
 pub fn plan((name, help): (&str, &str)) -> ExtraPlan {
@@ -94,9 +100,15 @@ impl Compiler {
     /// For a suite with these metrics, and a protocol with these `plans` of its own, which makes `at_once` calls at the same
     /// time, or as many as there are, unless the suite says how many.
     pub fn new(measures: &[Measure], at_once: Option<NonZeroU32>, plans: Plans) -> Self {
-        let mut compiler = Self { at_once, meters: Vec::new(), op_of: HashMap::new(), plans };
+        let mut compiler = Self { at_once, holds: false, meters: Vec::new(), op_of: HashMap::new(), plans };
         compiler.meters = measures.iter().map(|measure| compiler.meter(measure)).collect();
         compiler
+    }
+
+    /// For a protocol whose users hold connections: classes may have `connect` and `pushes`, and steps `hold`.
+    #[must_use]
+    pub fn holding(self) -> Self {
+        Self { holds: true, ..self }
     }
 
     /// What `step` gives to which of them.
@@ -155,6 +167,11 @@ impl Compiler {
         class: &suite::UserClass,
         call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<UserClass<S>, SuiteError> {
+        let held = class.connect.as_ref().map(|fields| ("connect", &fields.place));
+        let held = held.or_else(|| class.pushes.as_ref().map(|pushes| ("pushes", &pushes.place)));
+        if let Some((key, place)) = held.filter(|_| !self.holds) {
+            return Err(SuiteError::at(place, format!("{key}: {HOLDS}")));
+        }
         let mut names = class.names.clone();
         let mut steps = |steps: &[suite::Step]| {
             steps.iter().map(|step| self.step(step, &mut names, call)).collect::<Result<Vec<_>, _>>()
@@ -189,9 +206,13 @@ impl Compiler {
         names: &mut Names,
         call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<TaskStep<S>, SuiteError> {
-        let act = match &step.parallel {
-            Some(parallel) => Act::Parallel(Box::new(self.parallel(parallel, names, call)?)),
-            None => Act::Call(self.call(step, names, call)?),
+        let act = match (&step.parallel, &step.hold) {
+            (Some(parallel), _) => Act::Parallel(Box::new(self.parallel(parallel, names, call)?)),
+            (None, Some(_)) if !self.holds => {
+                return Err(SuiteError::at(&step.place, format!("hold: {HOLDS}")));
+            }
+            (None, Some(hold)) => Act::Hold(Box::new(self.hold(hold, names, call)?)),
+            (None, None) => Act::Call(self.call(step, names, call)?),
         };
         let (conditions, think) = (step.conditions.clone(), step.think.unwrap_or(Think::None));
         Ok(TaskStep { conditions, act, think })
@@ -212,6 +233,27 @@ impl Compiler {
         let all = NonZeroU32::new(branches.len() as u32).unwrap_or(NonZeroU32::MIN);
         let at_once = parallel.at_once.or(self.at_once).unwrap_or(all);
         Ok(Parallel { branches, at_once, series })
+    }
+
+    fn hold<S>(
+        &mut self,
+        hold: &suite::Hold,
+        names: &mut Names,
+        call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
+    ) -> Result<Hold<S>, SuiteError> {
+        // It is no call, and has no name.
+        let until = hold.until.as_deref().map(|step| Ok(call(self, step, names)?.step)).transpose()?;
+        let help = "from the begin of a hold to what it waited for";
+        let series = hold.series.as_ref().map(|name| self.series(&name.value, help));
+        let timers = hold.timers.iter().map(|timer| {
+            let calls = timer.steps.iter().map(|(weight, step)| {
+                let conditions = step.conditions.clone();
+                Ok((*weight, Branch { conditions, call: self.call(step, names, call)? }))
+            });
+            let calls = calls.collect::<Result<_, SuiteError>>()?;
+            Ok(Timer { first: timer.first.into(), every: timer.every.into(), calls })
+        });
+        Ok(Hold { lasts: hold.lasts, until, series, timers: timers.collect::<Result<_, SuiteError>>()? })
     }
 
     fn call<S>(

@@ -15,8 +15,13 @@ use crate::engine::within;
 use crate::error::RunError;
 use crate::output::Console;
 use crate::plan::RunPlan;
-use crate::protocol::{Act, Call, Control, Fault, LinkId, Outcome, Parallel, Probe, Protocol, TaskStep, Vu};
+use crate::protocol::{
+    Act, Call, Control, Fault, Hold, LinkId, Outcome, Parallel, Probe, Protocol, TaskStep, Vu,
+};
 use crate::record::Observer;
+
+/// So long a connection is held to see what comes by itself.
+const LOOK: Nanos = Nanos(2_000_000_000);
 
 /// Shows what it is told.
 struct Show {
@@ -125,9 +130,12 @@ impl<P: Protocol> Trial<'_, P> {
             seq += 1;
         };
         begin(&mut self.vu);
-        let begun = self.steps("start", &class.start).await;
+        let mut begun = self.steps("start", &class.start).await;
         for task in &class.tasks {
             begin(&mut self.vu);
+            if P::VISITS && begun && self.session.is_none() {
+                begun = self.steps("start", &class.start).await;
+            }
             let possible = task.condition.as_ref().is_none_or(|condition| condition.holds(&self.vu.scope));
             if begun && possible {
                 self.steps(&task.name, &task.steps).await;
@@ -136,7 +144,7 @@ impl<P: Protocol> Trial<'_, P> {
                 self.console.result(&format!("  {}: left out, {why}\n", task.name));
             }
         }
-        if begun {
+        if begun && (self.session.is_some() || !P::VISITS) {
             self.steps("stop", &class.stop).await;
         }
         if let Some(session) = self.session.take() {
@@ -158,6 +166,7 @@ impl<P: Protocol> Trial<'_, P> {
             let good = match &step.act {
                 Act::Call(call) => self.call(call).await,
                 Act::Parallel(group) => self.parallel(group).await,
+                Act::Hold(hold) => self.hold(hold).await,
             };
             if !good {
                 return false;
@@ -190,6 +199,42 @@ impl<P: Protocol> Trial<'_, P> {
             self.vu.scope.vars.set(slot, &value);
         }
         good
+    }
+
+    /// Makes every call of its timers once, then listens: for all of its time where it waits for something, otherwise as long
+    /// as it takes to see what comes.
+    async fn hold(&mut self, hold: &Hold<P::Step>) -> bool {
+        let mut good = true;
+        for (_, branch) in hold.timers.iter().flat_map(|timer| &timer.calls) {
+            if branch.is_possible(&self.vu.scope) {
+                good &= self.call(&branch.call).await;
+            }
+        }
+        let lasts = Nanos(hold.lasts.after(0, 0, self.vu.scope.share()));
+        let most = if hold.until.is_some() { lasts } else { lasts.min(LOOK) };
+        let alarm = self.show.clock.alarm();
+        let begin = self.show.clock.now();
+        alarm.set(begin + most);
+        let Self { protocol, show, vu, session, note, .. } = self;
+        let Some(open) = session.as_mut() else { return false };
+        let mut probe = Probe::unobserved(show, note);
+        let waited = within(&alarm, protocol.wait(open, hold.until.as_ref(), vu, &mut probe)).await.output;
+        let s = self.show.clock.now().since(begin) as f64 / 1e9;
+        let all = lasts.as_secs_f64();
+        let (line, ended) = match waited {
+            Some(Ok(())) => (format!("    ✓ held {s:.1} s, until the message came"), true),
+            None if most == lasts => (format!("    ✓ held {s:.1} s"), true),
+            None => (format!("    ✓ held {s:.1} s of the {all:.1} s of a run"), true),
+            Some(Err(fault)) => {
+                (format!("    ✗ held {s:.1} s: {}: {}", fault.kind.name(), self.note), false)
+            }
+        };
+        if !ended {
+            self.session = None;
+            self.failed += 1;
+        }
+        self.console.result(&format!("{line}\n{}", self.show.shown.take()));
+        good && ended
     }
 
     fn op(&self, call: &Call<P::Step>) -> String {

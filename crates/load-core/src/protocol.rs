@@ -26,7 +26,9 @@ use crate::error::{PrepareError, UsageError};
 use crate::record::Observer;
 use crate::sample::Sampler;
 
-pub use crate::script::{Act, Branch, Call, Parallel, Poll, Script, Task, TaskStep, UserClass};
+pub use crate::script::{
+    Act, Branch, Call, Hold, Parallel, Poll, Script, Task, TaskStep, Timer, UserClass,
+};
 
 /// Index of an op in [`Protocol::ops`].
 pub type OpId = u16;
@@ -42,6 +44,9 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// A session knows nothing that a new one would not: one that has ended is replaced between two calls of an iteration.
     /// Where it is not so, the iteration fails.
     const RESUMES: bool = false;
+    /// A session is a visit: a new one begins with the first steps of its class, and one that a call has ended in good order is
+    /// followed by the next one when the user's next iteration is due, not before.
+    const VISITS: bool = false;
     /// This protocol's own flags.
     type Args: clap::Args + Send;
     /// What [`Protocol::prepare`] learnt about the target, handed to every worker of every process.
@@ -119,6 +124,11 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// What virtual users do.
     fn script(&self) -> &Script<Self::Step>;
 
+    /// Why its users cannot be arrivals, for people; none where they can.
+    fn users_only(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How lanes and links go together.
     fn sharing(&self) -> Sharing {
         Sharing::Exclusive
@@ -174,6 +184,20 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// at any await.
     async fn idle(&self, _session: &mut Self::Session, _probe: &mut Probe<'_>) -> Fault {
         std::future::pending().await
+    }
+
+    /// Like [`Protocol::idle`], and returns when what `until` waits for has come, where there is such a step.
+    ///
+    /// # Errors
+    /// The connection is no more.
+    async fn wait(
+        &self,
+        session: &mut Self::Session,
+        _until: Option<&Self::Step>,
+        _vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<(), Fault> {
+        Err(self.idle(session, probe).await)
     }
 
     /// Ends a session in good order.

@@ -65,6 +65,8 @@ pub enum Act<S> {
     Call(Call<S>),
     /// It makes several at the same time.
     Parallel(Box<Parallel<S>>),
+    /// It holds the user's connection for a time.
+    Hold(Box<Hold<S>>),
 }
 
 /// One call, or one that is made again until its condition holds.
@@ -101,6 +103,30 @@ pub struct Branch<S> {
     pub call: Call<S>,
 }
 
+/// A user's connection is held, while what comes by itself is read and calls are made at times.
+#[derive(Clone, Debug)]
+pub struct Hold<S> {
+    /// How long, unless what it waits for comes before; never longer than the user is active, nor beyond the run.
+    pub lasts: Think,
+    /// It ends when [`Protocol::wait`](crate::protocol::Protocol::wait) has seen this.
+    pub until: Option<S>,
+    /// The protocol's own series of the times from the begin to what it waits for, where that came.
+    pub series: Option<usize>,
+    /// What is called meanwhile. One that fails fails itself alone, unless the connection ends with it.
+    pub timers: Vec<Timer<S>>,
+}
+
+/// Calls that are due at times since a hold began, however long the one before took.
+#[derive(Clone, Debug)]
+pub struct Timer<S> {
+    /// When the first one is due, since the hold began.
+    pub first: Nanos,
+    /// From one to the next; above 0.
+    pub every: Nanos,
+    /// One of those that are possible each time, with how often it is drawn against the others; at least one.
+    pub calls: Vec<(u32, Branch<S>)>,
+}
+
 /// How a call is made again until its condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
@@ -132,24 +158,26 @@ impl<S> TaskStep<S> {
     pub(crate) fn is_possible(&self, scope: &Scope) -> bool {
         hold(&self.conditions, scope)
             && match &self.act {
-                Act::Call(_) => true,
+                Act::Call(_) | Act::Hold(_) => true,
                 Act::Parallel(group) => group.branches.iter().any(|branch| branch.is_possible(scope)),
             }
     }
 
     /// All calls of the step.
     pub fn calls(&self) -> impl Iterator<Item = &Call<S>> {
-        let (one, several) = match &self.act {
-            Act::Call(call) => (Some(call), &[][..]),
-            Act::Parallel(group) => (None, group.branches.as_slice()),
+        let (one, several, timers) = match &self.act {
+            Act::Call(call) => (Some(call), &[][..], &[][..]),
+            Act::Parallel(group) => (None, group.branches.as_slice(), &[][..]),
+            Act::Hold(hold) => (None, &[][..], hold.timers.as_slice()),
         };
-        one.into_iter().chain(several.iter().map(|branch| &branch.call))
+        let timed = timers.iter().flat_map(|timer| timer.calls.iter().map(|(_, branch)| branch));
+        one.into_iter().chain(several.iter().chain(timed).map(|branch| &branch.call))
     }
 
     /// How many of its calls are under way at most.
     fn width(&self) -> u64 {
         match &self.act {
-            Act::Call(_) => 1,
+            Act::Call(_) | Act::Hold(_) => 1,
             Act::Parallel(group) => u64::from(group.at_once.get()).min(group.branches.len() as u64),
         }
     }
@@ -159,6 +187,33 @@ impl<S> Call<S> {
     /// A call that is made once.
     pub fn new(op: OpId, step: S) -> Self {
         Self { op, step, poll: None, timeout: None }
+    }
+}
+
+impl<S> Timer<S> {
+    /// The first instant behind `after` at which a call is due, both since the hold began.
+    pub(crate) fn next(&self, after: Nanos) -> Nanos {
+        if after < self.first {
+            return self.first;
+        }
+        let past = (after.0 - self.first.0) / self.every.0.max(1);
+        Nanos(self.first.0.saturating_add(self.every.0.saturating_mul(past + 1)))
+    }
+
+    /// The call that is made, of those that are possible.
+    pub(crate) fn draw(&self, scope: &Scope) -> Option<&Call<S>> {
+        let possible = || self.calls.iter().filter(|(_, branch)| branch.is_possible(scope));
+        if let [(_, only)] = self.calls.as_slice() {
+            return only.is_possible(scope).then_some(&only.call);
+        }
+        let total = possible().map(|(weight, _)| u64::from(*weight)).sum();
+        let mut ticket = scope.below(total);
+        let drawn = possible().find(|(weight, _)| {
+            let hit = ticket < u64::from(*weight);
+            ticket = ticket.saturating_sub((*weight).into());
+            hit
+        });
+        drawn.map(|(_, branch)| &branch.call)
     }
 }
 

@@ -4,6 +4,7 @@ mod capture;
 mod event;
 mod expect;
 mod files;
+mod hold;
 mod json;
 mod measure;
 mod path;
@@ -26,6 +27,7 @@ pub use capture::{Capture, Pick, Source};
 pub use event::Event;
 pub use expect::{Answer, Test, Tests, compile};
 pub use files::tree;
+pub use hold::{Hold, Timer};
 pub use json::{around_placeholders, json};
 pub use measure::{Feed, Gives, Measure, MeasureKind};
 pub use path::Path as JsonPath;
@@ -123,6 +125,9 @@ impl Suite {
         if let Some(step) = cleanup.iter().find(|step| step.parallel.is_some()) {
             let why = "cleanup: its calls are made one after the other; give each a step of its own";
             return Err(SuiteError::at(&step.place, why));
+        }
+        if let Some(step) = cleanup.iter().find(|step| step.hold.is_some()) {
+            return Err(SuiteError::at(&step.place, "cleanup: it holds nothing; leave hold out"));
         }
         let events = Event::read_all(&mut fields, &names, &profile.name)?;
         // Only where a suite builds on it; `tree` has seen to that.

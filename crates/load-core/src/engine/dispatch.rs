@@ -217,6 +217,15 @@ impl Dispatcher {
         Poll::Pending
     }
 
+    /// Whether the time of the run is over, for `lane`, which is in an iteration that has nothing to do but wait.
+    pub fn poll_stopped(&mut self, lane: LaneId, context: &mut Context<'_>) -> Poll<()> {
+        if self.stopped {
+            return Poll::Ready(());
+        }
+        self.lanes[lane].wake_with(context);
+        Poll::Pending
+    }
+
     /// Notes that the last attempt of `lane` to connect failed, or that it is connected again.
     pub fn set_down(&mut self, lane: LaneId, fault: Option<Fault>) {
         let slot = &mut self.lanes[lane];

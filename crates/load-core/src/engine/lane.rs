@@ -1,5 +1,6 @@
 //! What does one lane do? Gets a session, takes a tick, makes its calls, and so on until there are no more ticks.
 
+mod hold;
 mod iterate;
 mod parallel;
 
@@ -38,6 +39,8 @@ pub(super) struct Lane<P: Protocol> {
     started: Vec<bool>,
     /// Counted among the active ones.
     active: bool,
+    /// The last iteration has ended the user's visit.
+    away: bool,
 }
 
 /// What ended the wait for a tick.
@@ -66,6 +69,7 @@ impl<P: Protocol> Lane<P> {
             spans,
             started: Vec::new(),
             active: false,
+            away: false,
             worker,
         }
     }
@@ -125,6 +129,10 @@ impl<P: Protocol> Lane<P> {
         }
         self.set_active(true);
         if self.seat.session.is_none() {
+            let was_away = std::mem::take(&mut self.away) && self.worker.is_closed_model();
+            if was_away && self.due > self.freed && self.sleep_until(self.due).await == Told::Closed {
+                return false;
+            }
             let worker = Rc::clone(&self.worker);
             let (id, began) = (self.id, worker.clock.now());
             let opened = tokio::select! {
@@ -139,6 +147,11 @@ impl<P: Protocol> Lane<P> {
             self.worker.dispatcher.borrow_mut().set_down(self.id, None);
             self.backoff.reset();
             self.freed = self.worker.clock.now();
+            if P::VISITS {
+                self.started.clear();
+                // Connecting is a series of its own, and no wait for the target.
+                self.due = if was_away { self.due.max(self.freed) } else { self.due };
+            }
         }
         match self.next().await {
             Next::Closed => return false,

@@ -1,5 +1,6 @@
 //! The real engine in virtual time, against a protocol whose every answer is scripted.
 
+mod hold;
 mod parallel;
 mod pool;
 mod staged;

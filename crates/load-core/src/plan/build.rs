@@ -50,6 +50,8 @@ pub struct Context {
     pub args: serde_json::Value,
     /// How lanes and links go together.
     pub sharing: Sharing,
+    /// [`Protocol::users_only`].
+    pub users_only: Option<&'static str>,
     /// How many calls a user has under way at most.
     pub width: u64,
     /// What must never be printed.
@@ -68,6 +70,7 @@ impl Context {
             gauges: protocol.gauges(),
             args: protocol.describe(),
             sharing: protocol.sharing(),
+            users_only: protocol.users_only(),
             width: protocol.script().width(),
             secrets: Arc::new(Secrets::new(protocol.secrets())),
         }
@@ -84,6 +87,9 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, UsageError> {
 /// When the flags contradict each other or cannot do what they say.
 pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     check(args)?;
+    if let (Some(why), true) = (context.users_only, args.rate.is_some()) {
+        return refuse(format!("--rate: {why}; give --vus"));
+    }
     let duration = duration(args);
     let (load, vus, max_vus, record_rate) = load(args, duration, context.sharing)?;
     enough_to_do(args, &load, vus)?;

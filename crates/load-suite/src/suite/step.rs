@@ -11,6 +11,7 @@ use crate::template::Names;
 use crate::think::Think;
 
 use super::capture::Capture;
+use super::hold::Hold;
 use super::measure::{Feed, Measure, is_name};
 use super::profile::think;
 
@@ -37,6 +38,8 @@ pub struct Step {
     pub feeds: Vec<Feed>,
     /// The calls that it makes instead of one of its own.
     pub parallel: Option<Parallel>,
+    /// For how long it holds the connection, instead of a call.
+    pub hold: Option<Hold>,
     /// The other keys: what is sent.
     pub request: Fields,
 }
@@ -83,7 +86,9 @@ impl Step {
     ) -> Result<Self, SuiteError> {
         let place = fields.place.clone();
         let think = step_think(&mut fields)?;
-        if let Some(parallel) = Parallel::read(&mut fields, names, measures)? {
+        let parallel = Parallel::read(&mut fields, names, measures)?;
+        let hold = if parallel.is_none() { Hold::read(&mut fields, names, measures)? } else { None };
+        if parallel.is_some() || hold.is_some() {
             return Ok(Self {
                 place,
                 name: None,
@@ -94,7 +99,8 @@ impl Step {
                 think,
                 timeout: None,
                 feeds: Vec::new(),
-                parallel: Some(parallel),
+                parallel,
+                hold,
                 request: fields,
             });
         }
@@ -115,6 +121,7 @@ impl Step {
             timeout,
             feeds,
             parallel: None,
+            hold: None,
             request: fields,
         })
     }
@@ -122,12 +129,19 @@ impl Step {
     /// Compiles `if`.
     pub(super) fn condition(&mut self, names: &Names) -> Result<(), SuiteError> {
         self.conditions.extend(condition(&mut self.request, names)?);
-        let Some(parallel) = &mut self.parallel else { return Ok(()) };
-        for step in &mut parallel.steps {
-            step.condition(names)?;
-        }
+        let what = match (&mut self.parallel, &mut self.hold) {
+            (Some(parallel), _) => {
+                parallel.steps.iter_mut().try_for_each(|step| step.condition(names))?;
+                "a step with parallel"
+            }
+            (None, Some(hold)) => {
+                hold.steps_mut().try_for_each(|step| step.condition(names))?;
+                "a step with hold"
+            }
+            (None, None) => return Ok(()),
+        };
         // Nothing is left for the protocol.
-        self.request.clone().finish("a step with parallel")
+        self.request.clone().finish(what)
     }
 
     /// Asks whether everything that the step says was understood; `protocol`'s keys have been taken.
@@ -197,6 +211,9 @@ impl Parallel {
         if step.parallel.is_some() {
             return Err(SuiteError::at(&place, "parallel: within parallel; put all calls into one list"));
         }
+        if step.hold.is_some() {
+            return Err(SuiteError::at(&place, "hold: within parallel; give it a step of its own"));
+        }
         if step.think.is_some() {
             return Err(SuiteError::at(
                 &place,
@@ -208,11 +225,13 @@ impl Parallel {
 }
 
 /// What steps do, and whose suites have it.
-const VERBS: [(&str, &str); 4] = [
+const VERBS: [(&str, &str); 6] = [
     ("request", "api-load"),
     ("call", "grpc-load"),
     ("sql", "db-load postgres"),
     ("sql_file", "db-load postgres"),
+    ("command", "db-load redis"),
+    ("send", "ws-load"),
 ];
 
 /// Takes what a step of a tool does: the text of `key`, which is like what was `expected`.
@@ -230,7 +249,7 @@ pub fn verb(fields: &mut Fields, key: &'static str, expected: &str) -> Result<At
 }
 
 /// Takes `series`.
-fn series(fields: &mut Fields) -> Result<Option<At<String>>, SuiteError> {
+pub(super) fn series(fields: &mut Fields) -> Result<Option<At<String>>, SuiteError> {
     let Some(series) = fields.text("series")? else { return Ok(None) };
     if is_name(&series.value) {
         return Ok(Some(series));

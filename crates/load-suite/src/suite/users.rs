@@ -29,6 +29,10 @@ pub struct UserClass {
     pub start: Vec<Step>,
     /// When a user leaves.
     pub stop: Vec<Step>,
+    /// How its users' connections are made, where the protocol has something to say of that.
+    pub connect: Option<Fields>,
+    /// What it expects of messages that come by themselves, where there are any: a step that makes no call.
+    pub pushes: Option<Step>,
     /// What it does; at least one.
     pub tasks: Vec<Task>,
     /// Constants, data, and the variables of the class.
@@ -127,6 +131,8 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
     let weight = weight(&mut fields)?;
     let think = think(&mut fields)?;
     let in_order = fields.word("order", &[("weighted", false), ("sequence", true)])?.unwrap_or(false);
+    let connect = fields.table("connect")?;
+    let pushes = fields.table("pushes")?.map(|pushes| Step::read(pushes, &mut names, measures)).transpose()?;
     let mut start = step::read_all(fields.tables("start")?, &mut names, measures)?;
     let mut tasks = Vec::<Task>::new();
     let mut conditions = Vec::new();
@@ -162,7 +168,7 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
             None => task.condition = task.steps.first_mut().and_then(|step| step.conditions.pop()),
         }
     }
-    Ok(UserClass { name, weight, think, in_order, start, stop, tasks, names })
+    Ok(UserClass { name, weight, think, in_order, connect, pushes, start, stop, tasks, names })
 }
 
 /// A task, and what is left of its table when its steps stand in a list of their own.

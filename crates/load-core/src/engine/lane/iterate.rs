@@ -32,6 +32,7 @@ impl<P: Protocol> Lane<P> {
                 Err(Unfinished(kind)) => recorder.iteration(start.due, end, Some(kind)),
             }
         }
+        self.away = P::VISITS && ended.is_ok() && self.seat.session.is_none();
         self.vu.scope.iteration += 1;
         self.freed = end;
         let own = worker.protocol.script().classes()[class].think;
@@ -99,6 +100,7 @@ impl<P: Protocol> Lane<P> {
                 Act::Call(call) => self.seat.call(&mut self.vu, call, course).await?,
                 // In a box, so that lanes of other scripts stay small.
                 Act::Parallel(group) => Box::pin(self.at_once(group, course)).await?,
+                Act::Hold(hold) => Box::pin(self.hold_on(hold, course)).await?,
             }
             course.think = step.think;
         }

@@ -99,6 +99,7 @@ impl<const RESUMES: bool> Staged<RESUMES> {
 impl<const RESUMES: bool> Protocol for Staged<RESUMES> {
     const NAME: &'static str = "staged";
     const RESUMES: bool = RESUMES;
+    const VISITS: bool = !RESUMES;
     type Args = NoArgs;
     type Target = ();
     type Step = Do;
