@@ -12,7 +12,8 @@
 //! | How far is the server's clock off? | [`offset`] |
 //! | What is counted? | [`count`] |
 //! | How does one call go, and what comes by itself? | [`session`] |
-//! | What does the engine get? | [`protocol`] |
+//! | What does the engine get? | [`protocol`], by `from_args` or `from_suite` |
+//! | What does a suite make of all that? | [`suite`] |
 //!
 //! How the target is reached is in `load-net`.
 
@@ -21,10 +22,13 @@ pub mod args;
 pub mod count;
 pub mod end;
 pub mod frames;
+mod from_args;
+mod from_suite;
 pub mod offset;
 pub mod protocol;
 pub mod session;
 pub mod stamp;
+pub mod suite;
 pub mod text;
 pub mod upgrade;
 

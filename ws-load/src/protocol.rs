@@ -1,44 +1,49 @@
 //! What does the engine get? The protocol of the trait: flags in, held connections, echoes, pings and publishes.
 
-use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
+use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
-use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Task, TaskStep, Vu};
-use load_net::args::wrong;
+use load_core::last_steps;
+use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
 use load_net::connection::{Connection, NoConnection, Tls};
 use load_net::reach::Target;
 use load_net::redact::{self, Collector};
 use load_net::tls;
-use load_net::url::{Schemes, Url};
-use load_report::model::ExtraPlan;
+use load_net::url::Url;
+use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::scope::Scope;
-use memchr::memmem::Finder;
 
-use crate::args::{Kind, Share, WsArgs};
+use crate::args::{Share, WsArgs};
 use crate::count;
 use crate::end::farewell;
-use crate::session::{Rules, Session, Upgraded};
-use crate::stamp::Fields;
-use crate::text::{ECHO, PUBLISH, Text};
+use crate::session::{self as plain, Rules, Upgraded};
+use crate::suite::request::Http;
+use crate::suite::session::Given;
+use crate::suite::step::Asked;
+use crate::suite::{self, Suite};
+use crate::text::Text;
 use crate::upgrade::Upgrade;
 
 /// Largest message unless `--max-message` says otherwise.
-const MAX_MESSAGE: u64 = 16 << 20;
+pub(crate) const MAX_MESSAGE: u64 = 16 << 20;
 /// For everything that is asked before the run; a command that cannot start says so within 5 s.
 const LIMIT: Duration = Duration::from_millis(4_700);
-const AGENT: &str = concat!("quintet-ws-load/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("quintet-ws-load/", env!("CARGO_PKG_VERSION"));
 
 /// WebSockets (RFC 6455).
 pub struct Ws {
-    url: Url,
-    args: WsArgs,
-    headers: Vec<(String, String)>,
-    tls: Option<Tls>,
-    upgrade: Upgrade,
-    rules: Rules,
-    shares: Vec<Share>,
-    script: Script<Step>,
+    pub(crate) url: Url,
+    pub(crate) args: WsArgs,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) upgrade: Upgrade,
+    pub(crate) rules: Rules,
+    pub(crate) shares: Vec<Share>,
+    pub(crate) script: Script<Step>,
+    /// What a suite adds.
+    pub(crate) suite: Option<Box<Suite>>,
 }
 
 /// One call, compiled.
@@ -52,39 +57,43 @@ pub enum Step {
     Publish(Text),
     /// Send nothing.
     Hold,
+    /// What a suite says.
+    Asked(Arc<Asked>),
+}
+
+/// A connection that is ready for its user.
+#[expect(clippy::large_enum_variant, reason = "the large one is that of the runs that have most connections")]
+pub enum Link {
+    /// Of the command line alone.
+    Plain(Upgraded),
+    /// Of a suite.
+    Suite(Box<suite::Session>),
+}
+
+/// One lane's connection.
+#[expect(clippy::large_enum_variant, reason = "the large one is that of the runs that have most connections")]
+pub enum Session {
+    /// Of the command line alone.
+    Plain(plain::Session),
+    /// Of a suite. In a box, so that the others stay small.
+    Suite(Box<suite::Session>),
 }
 
 impl Protocol for Ws {
     const NAME: &'static str = "ws";
-    const SUITES: bool = false;
+    const VISITS: bool = true;
     type Args = WsArgs;
     type Target = Target;
     type Step = Step;
-    type Link = Upgraded;
+    type Link = Link;
     type Session = Session;
 
     fn new(args: WsArgs) -> Result<Self, UsageError> {
-        let text = args
-            .url
-            .as_deref()
-            .ok_or_else(|| UsageError::new("no target: give --url ws://HOST[:PORT]/PATH, or set WS_URL"))?;
-        let url = Url::parse(text, Schemes::WS).map_err(|error| wrong("--url", hinted(text, error)))?;
-        let headers = args.headers.headers(&url, AGENT)?;
-        let max_message = args.max_message.unwrap_or(MAX_MESSAGE) as usize;
-        let upgrade = Upgrade::new(&url, &headers, &args.subprotocol, max_message)?;
-        let fields = Fields {
-            timestamp: args.timestamp_field.clone().unwrap_or_else(|| "timestamp".into()),
-            seq: args.seq_field.clone().unwrap_or_else(|| "seq".into()),
-        };
-        let expect = args.expect_text.as_deref().filter(|text| !text.is_empty());
-        let expect = expect.map(|text| Finder::new(text).into_owned());
-        let fragment = args.fragment.map(|bytes| NonZeroUsize::new(bytes as usize).ok_or(bytes));
-        let fragment = fragment.transpose().map_err(|_| wrong("--fragment", "expected at least 1"))?;
-        let rules = Rules { expect, fields, binary: args.binary, fragment };
-        let tls = args.tls.tls(&url, &[b"http/1.1"])?;
-        let shares = shares(&args)?;
-        let script = Script::of(tasks(&args, &shares)?);
-        Ok(Self { url, args, headers, tls, upgrade, rules, shares, script })
+        Self::plain(args)
+    }
+
+    fn with_suite(args: WsArgs, suite: load_suite::suite::Suite) -> Result<Self, UsageError> {
+        crate::from_suite::ws(args, &suite)
     }
 
     fn label(&self) -> String {
@@ -107,7 +116,8 @@ impl Protocol for Ws {
             "timestamp_field": self.rules.fields.timestamp,
             "seq_field": self.rules.fields.seq,
             "tls": self.args.tls.describe(&self.url),
-            "max_message": self.args.max_message.unwrap_or(MAX_MESSAGE),
+            "max_message": self.max_message(),
+            "suite": self.suite.as_ref().map(|suite| suite.from.describe()),
         })
     }
 
@@ -120,19 +130,33 @@ impl Protocol for Ws {
         for message in [&self.args.message, &self.args.publish_message].into_iter().flatten() {
             all.add_body(message.as_bytes());
         }
-        all.into_values()
+        let mut all = all.into_values();
+        all.extend(self.suites().iter().flat_map(|suite| suite.secrets.iter().cloned()));
+        all
     }
 
     fn ops(&self) -> Vec<String> {
-        self.shares.iter().map(|share| share.kind.op().into()).collect()
+        let plain = || self.shares.iter().map(|share| share.kind.op().into()).collect();
+        self.suites().map_or_else(plain, |suite| suite.plans.ops.clone())
     }
 
     fn extras(&self) -> Vec<ExtraPlan> {
-        count::series()
+        self.suites().map_or_else(count::series, |suite| suite.plans.extras.clone())
     }
 
     fn counters(&self) -> Vec<ExtraPlan> {
-        count::counters()
+        self.suites().map_or_else(count::counters, |suite| suite.plans.counters.clone())
+    }
+
+    fn rates(&self) -> Vec<RatePlan> {
+        self.suites().map_or_else(Vec::new, |suite| suite.plans.rates.clone())
+    }
+
+    fn users_only(&self) -> Option<&'static str> {
+        let several = self.suite.as_ref().is_some_and(|suite| suite.classes.len() > 1);
+        several.then_some(
+            "a connection is one user's for as long as it lasts, and the suite has several classes",
+        )
     }
 
     fn script(&self) -> &Script<Step> {
@@ -142,22 +166,36 @@ impl Protocol for Ws {
     async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
         let deadline = tokio::time::Instant::now() + LIMIT;
         let target = Target::find(&self.url, self.tls.clone()).await?;
-        control.calls += 1;
-        self.ask(&target, deadline).await?;
-        Ok(target)
+        let Some(suite) = &self.suite else {
+            control.calls += 1;
+            self.ask(&self.upgrade, &target, deadline).await?;
+            return Ok(target);
+        };
+        for class in suite.classes.iter().filter(|class| !class.connect.by_step) {
+            control.calls += 1;
+            self.ask(&class.connect.upgrade, &target, deadline).await?;
+        }
+        target.with_others(suite.hosts.iter().map(String::as_str)).await
     }
 
-    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Upgraded, Fault> {
+    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
+        if let Some(suite) = &self.suite {
+            // In a box, here and below, so that the futures of other runs stay small.
+            return Box::pin(self.connect_user(suite, target, link, probe)).await.map(Link::Suite);
+        }
         let connection = target.connect(link, self.tls.as_ref(), probe).await?;
         let scope = Scope::numbered(link.index, link.index, link.generation.into());
         let begun = probe.now();
         let upgraded = self.upgrade.run(connection, &scope).await;
         let (socket, _) = upgraded.map_err(|error| error.fault(probe))?;
-        Ok(Upgraded { socket, took_ns: probe.now().since(begun) })
+        Ok(Link::Plain(Upgraded { socket, took_ns: probe.now().since(begun) }))
     }
 
-    async fn open(&self, link: Upgraded, _vu: &Vu) -> Result<Session, Fault> {
-        Ok(Session::new(link))
+    async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {
+        Ok(match link {
+            Link::Plain(link) => Session::Plain(plain::Session::new(link)),
+            Link::Suite(session) => Session::Suite(session),
+        })
     }
 
     #[inline]
@@ -168,17 +206,42 @@ impl Protocol for Ws {
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
+        let session = match session {
+            Session::Plain(session) => session,
+            Session::Suite(session) => return Box::pin(self.call_suite(session, step, vu, probe)).await,
+        };
         session.tell_upgrade(probe);
         match step {
             Step::Echo(text) => session.echo(&self.rules, text, &vu.scope, probe).await,
             Step::Ping => session.ping(&self.rules, &vu.scope, probe).await,
             Step::Publish(text) => session.publish(&self.rules, text, &vu.scope, probe).await,
-            Step::Hold => session.look(&self.rules, probe).await,
+            Step::Hold | Step::Asked(_) => session.look(&self.rules, probe).await,
         }
     }
 
     async fn idle(&self, session: &mut Session, probe: &mut Probe<'_>) -> Fault {
-        session.listen(&self.rules, probe).await
+        match (session, &self.suite) {
+            (Session::Plain(session), _) => session.listen(&self.rules, probe).await,
+            (Session::Suite(session), Some(suite)) => {
+                Box::pin(session.idle(suite, &Scope::default(), probe)).await
+            }
+            (Session::Suite(_), None) => std::future::pending().await,
+        }
+    }
+
+    async fn wait(
+        &self,
+        session: &mut Session,
+        until: Option<&Step>,
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<(), Fault> {
+        let until =
+            until.and_then(|until| if let Step::Asked(asked) = until { Some(&**asked) } else { None });
+        match (session, &self.suite) {
+            (Session::Suite(session), Some(suite)) => session.wait(suite, until, &vu.scope, probe).await,
+            (session, _) => Err(self.idle(session, probe).await),
+        }
     }
 
     #[expect(
@@ -186,20 +249,87 @@ impl Protocol for Ws {
         reason = "an async fn has room for the session twice, and all may end at once"
     )]
     fn close(&self, mut session: Session, probe: &mut Probe<'_>) -> impl Future<Output = ()> {
-        async move { session.close(&self.rules, probe).await }
+        async move {
+            match (&mut session, &self.suite) {
+                (Session::Plain(session), _) => session.close(&self.rules, probe).await,
+                (Session::Suite(session), Some(suite)) => Box::pin(session.close(suite, probe)).await,
+                (Session::Suite(_), None) => {}
+            }
+        }
+    }
+
+    async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
+        let steps = self.suites().map_or(&[][..], |suite| &suite.cleanup);
+        let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
+        last_steps::make(self, target, steps, control).await
     }
 }
 
 impl Ws {
-    /// Upgrades one connection and closes it, to be told what is wrong before thousands are.
-    async fn ask(&self, target: &Target, deadline: tokio::time::Instant) -> Result<(), PrepareError> {
+    /// Bytes of a message.
+    pub(crate) fn max_message(&self) -> usize {
+        self.args.max_message.unwrap_or(MAX_MESSAGE) as usize
+    }
+
+    /// Opens a connection for a user of a suite, and upgrades it unless a step does.
+    async fn connect_user(
+        &self,
+        suite: &Suite,
+        target: &Target,
+        link: LinkId,
+        probe: &mut Probe<'_>,
+    ) -> Result<Box<suite::Session>, Fault> {
+        let connection = target.connect(link, self.tls.as_ref(), probe).await?;
+        let class = self.script.class_of(link.index);
+        let http = (!suite.hosts.is_empty()).then(|| Box::new(Http::new(target.clone(), link)));
+        let connect = &suite.classes[class].connect;
+        if connect.by_step {
+            return Ok(Box::new(suite::Session::bare(class, connection, http)));
+        }
+        let scope = Scope::numbered(link.index, link.index, link.generation.into());
+        let begun = probe.now();
+        let upgraded = connect.upgrade.run(connection, &scope).await;
+        let (socket, _) = upgraded.map_err(|error| error.fault(probe))?;
+        let upgraded = Upgraded { socket, took_ns: probe.now().since(begun) };
+        Ok(Box::new(suite::Session::open(class, upgraded, http)))
+    }
+
+    fn suites(&self) -> Option<&FromSuite<Step>> {
+        self.suite.as_ref().map(|suite| &suite.from)
+    }
+
+    /// Makes a call of a suite.
+    async fn call_suite(
+        &self,
+        session: &mut suite::Session,
+        step: &Step,
+        vu: &mut Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Outcome, Fault> {
+        match (&self.suite, step) {
+            (Some(suite), Step::Asked(asked)) => {
+                let given = Given { suite, rules: &self.rules, tls: self.tls.as_ref() };
+                session.call(&given, asked, vu, probe).await
+            }
+            // Sessions of suites meet steps of suites alone.
+            _ => Ok(Outcome::default()),
+        }
+    }
+
+    /// Makes one connection by `upgrade` and closes it, to be told what is wrong before thousands are.
+    async fn ask(
+        &self,
+        upgrade: &Upgrade,
+        target: &Target,
+        deadline: tokio::time::Instant,
+    ) -> Result<(), PrepareError> {
         let [address, ..] = target.addresses[..] else { return Err(self.unable("no address")) };
         let connection = Connection::open(address, self.tls.as_ref()).await.map_err(|error| match error {
             NoConnection::Tcp(error) => self.unable(&error.to_string()),
             NoConnection::Tls(error) => self.unable(&tls::explain(&error)),
         })?;
         let scope = Scope::default();
-        match tokio::time::timeout_at(deadline, self.upgrade.run(connection, &scope)).await {
+        match tokio::time::timeout_at(deadline, upgrade.run(connection, &scope)).await {
             Ok(Ok((mut socket, _))) => {
                 farewell(&mut socket, |_| {}).await;
                 Ok(())
@@ -214,55 +344,6 @@ impl Ws {
     }
 }
 
-/// The mistake in a URL, with what to do where that is plain.
-fn hinted(text: &str, error: String) -> String {
-    match text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
-        Some("http") => format!("{error}; write ws:// instead of http://"),
-        Some("https") => format!("{error}; write wss:// instead of https://"),
-        _ => error,
-    }
-}
-
-/// What users do, each kind once.
-fn shares(args: &WsArgs) -> Result<Vec<Share>, UsageError> {
-    if args.send.is_empty() {
-        return Ok(vec![Share { kind: Kind::Echo, weight: 1 }]);
-    }
-    for (i, share) in args.send.iter().enumerate() {
-        if args.send[..i].iter().any(|earlier| earlier.kind == share.kind) {
-            return Err(wrong("--send", format!("{} twice; expected each once", share.kind.op())));
-        }
-    }
-    let does = |kind| args.send.iter().any(|share| share.kind == kind);
-    for (flag, given, kind) in [
-        ("--message", args.message.is_some(), Kind::Echo),
-        ("--expect-text", args.expect_text.is_some(), Kind::Echo),
-        ("--publish-message", args.publish_message.is_some(), Kind::Publish),
-    ] {
-        if given && !does(kind) {
-            return Err(wrong(flag, format!("nothing sends it; add {} to --send", kind.op())));
-        }
-    }
-    Ok(args.send.clone())
-}
-
-fn tasks(args: &WsArgs, shares: &[Share]) -> Result<Vec<Task<Step>>, UsageError> {
-    let text = |flag, given: &Option<String>, default| {
-        Text::parse(given.as_deref().unwrap_or(default)).map_err(|error| wrong(flag, error))
-    };
-    let mut tasks = Vec::new();
-    for (op, share) in (0..).zip(shares) {
-        let step = match share.kind {
-            Kind::Echo => Step::Echo(text("--message", &args.message, ECHO)?),
-            Kind::Ping => Step::Ping,
-            Kind::Publish => Step::Publish(text("--publish-message", &args.publish_message, PUBLISH)?),
-            Kind::None => Step::Hold,
-        };
-        tasks.push(Task::new(share.weight, vec![TaskStep::new(op, step)]));
-    }
-    Ok(tasks)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,5 +353,11 @@ mod tests {
     fn a_lane_is_small() {
         let bytes = load_core::engine::lane_bytes::<Ws>();
         assert!(bytes <= 2_200, "{bytes}");
+    }
+
+    #[test]
+    fn suites_make_no_session_larger() {
+        assert_eq!(size_of::<Session>(), size_of::<plain::Session>());
+        assert_eq!(size_of::<Link>(), size_of::<Upgraded>());
     }
 }

@@ -46,15 +46,15 @@ pub struct Rules {
 
 /// One lane's WebSocket.
 pub struct Session<S = Connection> {
-    socket: WebSocketStream<S>,
-    heard: Heard,
+    pub(crate) socket: WebSocketStream<S>,
+    pub(crate) heard: Heard,
     /// How long the upgrade took, in ns, until it has been told.
     upgrade_ns: Option<u64>,
 }
 
 /// What is known of a connection's messages.
 #[derive(Default)]
-struct Heard {
+pub(crate) struct Heard {
     /// What was sent to be echoed.
     sent: Vec<u8>,
     /// The last answer, by which a second one is known.
@@ -73,8 +73,8 @@ struct Come {
 }
 
 /// What a message is.
-#[derive(Debug, PartialEq, Eq)]
-enum Is {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Is {
     Answer,
     Pushed,
     Duplicate,
@@ -85,6 +85,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// A session on a connection that was just upgraded.
     pub fn new(Upgraded { socket, took_ns }: Upgraded<S>) -> Self {
         Self { socket, heard: Heard::default(), upgrade_ns: Some(took_ns) }
+    }
+
+    /// A session on a connection whose upgrade has been told of.
+    pub(crate) fn again(socket: WebSocketStream<S>) -> Self {
+        Self { socket, heard: Heard::default(), upgrade_ns: None }
     }
 
     /// Tells what the upgrade took, with the first call on the connection: most connections are made before time
@@ -211,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// A call that ended well, with `pong` bytes besides the messages that have come since the last one.
-    fn outcome(&mut self, sent: u32, pong: u64) -> Outcome {
+    pub(crate) fn outcome(&mut self, sent: u32, pong: u64) -> Outcome {
         let Come { bytes, messages } = self.heard.come();
         Outcome { sent, received: bytes + pong, messages, ..Outcome::default() }
     }
@@ -225,10 +230,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     ) -> Result<u32, Fault> {
         self.heard.sent.clear();
         text.render(scope, &mut self.heard.sent);
-        let bytes = Bytes::copy_from_slice(&self.heard.sent);
-        let message = match Utf8Bytes::try_from(bytes.clone()) {
-            Ok(text) if !rules.binary => Message::Text(text),
-            _ => Message::Binary(bytes),
+        let content = Bytes::copy_from_slice(&self.heard.sent);
+        self.put(rules, content, rules.binary, probe).await
+    }
+
+    /// Sends `content`, as a binary message where it is no text, too.
+    pub(crate) async fn put(
+        &mut self,
+        rules: &Rules,
+        content: Bytes,
+        binary: bool,
+        probe: &mut Probe<'_>,
+    ) -> Result<u32, Fault> {
+        let length = content.len() as u32;
+        let message = match Utf8Bytes::try_from(content.clone()) {
+            Ok(text) if !binary => Message::Text(text),
+            _ => Message::Binary(content),
         };
         let sent = match rules.fragment {
             None => self.socket.send(message).await,
@@ -236,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Some(most) => Box::pin(frames::send(&mut self.socket, message, most)).await,
         };
         sent.map_err(|error| fault(&error, probe))?;
-        Ok(self.heard.sent.len() as u32)
+        Ok(length)
     }
 
     /// The next text or binary message.
@@ -250,7 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// The next text, binary message or pong.
-    async fn next(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
+    pub(crate) async fn next(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
         loop {
             let message = self.socket.next().await;
             if let Some(message) = self.sort(message, probe)? {
@@ -288,20 +305,19 @@ impl Heard {
         std::mem::take(&mut self.come)
     }
 
-    /// Says what a message is and counts it.
-    fn take(&mut self, rules: &Rules, content: &[u8], awaited: bool, probe: &Probe<'_>) -> Is {
-        let came_ns = wall_ns();
+    /// A text or binary message has come.
+    pub(crate) fn came(&mut self, content: &[u8], probe: &Probe<'_>) {
         probe.count(count::RECEIVED, 1);
         self.come.bytes += content.len() as u64;
         self.come.messages = self.come.messages.saturating_add(1);
+    }
+
+    /// Says what a message is and counts it.
+    fn take(&mut self, rules: &Rules, content: &[u8], awaited: bool, probe: &Probe<'_>) -> Is {
+        let came_ns = wall_ns();
+        self.came(content, probe);
         let is = self.tell(rules, content, awaited, came_ns, probe);
-        let counter = match is {
-            Is::Answer => count::ANSWERS,
-            Is::Pushed => count::PUSHED,
-            Is::Duplicate => count::DUPLICATE,
-            Is::Unexpected => count::UNEXPECTED,
-        };
-        probe.count(counter, 1);
+        probe.count(is.counter(), 1);
         is
     }
 
@@ -318,26 +334,50 @@ impl Heard {
         if !self.answer.is_empty() && content == self.answer {
             return Is::Duplicate;
         }
-        let stamp = rules.fields.read(content);
-        let Some(sent_ns) = stamp.sent_ns else { return Is::Unexpected };
+        self.pushed(&rules.fields, content, came_ns, probe).0
+    }
+
+    /// What a message is that nobody has asked for, by the time and the number in it, and its age in ns where that is known.
+    pub(crate) fn pushed(
+        &mut self,
+        fields: &Fields,
+        content: &[u8],
+        came_ns: i64,
+        probe: &Probe<'_>,
+    ) -> (Is, Option<u64>) {
+        let stamp = fields.read(content);
+        let Some(sent_ns) = stamp.sent_ns else { return (Is::Unexpected, None) };
         if let Some(seq) = stamp.seq {
             let expected = self.next.unwrap_or(seq);
             if seq < expected {
-                return Is::Duplicate;
+                return (Is::Duplicate, None);
             }
             probe.count(count::MISSING, seq - expected);
             self.next = seq.checked_add(1);
         }
-        match u64::try_from(came_ns.saturating_sub(sent_ns)) {
-            Ok(age) => probe.observe(count::LATENCY, age),
-            Err(_) => probe.count(count::AHEAD, 1),
+        let age = u64::try_from(came_ns.saturating_sub(sent_ns)).ok();
+        match age {
+            Some(age) => probe.observe(count::LATENCY, age),
+            None => probe.count(count::AHEAD, 1),
         }
-        Is::Pushed
+        (Is::Pushed, age)
+    }
+}
+
+impl Is {
+    /// Where it is counted.
+    pub(crate) fn counter(self) -> usize {
+        match self {
+            Self::Answer => count::ANSWERS,
+            Self::Pushed => count::PUSHED,
+            Self::Duplicate => count::DUPLICATE,
+            Self::Unexpected => count::UNEXPECTED,
+        }
     }
 }
 
 /// What a text or binary message holds.
-fn content(message: &Message) -> &[u8] {
+pub(crate) fn content(message: &Message) -> &[u8] {
     match message {
         Message::Text(text) => text.as_bytes(),
         Message::Binary(bytes) => bytes,

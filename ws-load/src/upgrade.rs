@@ -28,7 +28,7 @@ const MAX_HEAD: usize = 16 << 10;
 pub struct Upgrade {
     /// The URL with its `{{...}}`.
     uri: Template,
-    headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    headers: Vec<(http::HeaderName, Template)>,
     subprotocols: Vec<String>,
     config: WebSocketConfig,
 }
@@ -50,8 +50,23 @@ impl Upgrade {
         for (name, value) in headers {
             // Both were checked where they were read.
             let name = name.parse().map_err(|error| wrong("--header", error))?;
-            all.push((name, value.parse().map_err(|error| wrong("--header", error))?));
+            all.push((name, Template::text(value.clone())));
         }
+        let upgrade = Self::compiled(uri, all, subprotocols, max_message)?;
+        upgrade.request(None, &Scope::default()).map_err(|error| wrong("--url", error))?;
+        Ok(upgrade)
+    }
+
+    /// Of parts that are compiled already.
+    ///
+    /// # Errors
+    /// A subprotocol that is no name.
+    pub fn compiled(
+        uri: Template,
+        mut headers: Vec<(http::HeaderName, Template)>,
+        subprotocols: &[String],
+        max_message: usize,
+    ) -> Result<Self, UsageError> {
         for name in subprotocols {
             let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
             if name.is_empty() || !name.chars().all(is_token) {
@@ -59,32 +74,32 @@ impl Upgrade {
             }
         }
         if !subprotocols.is_empty() {
-            let value = subprotocols.join(", ").parse().map_err(|error| wrong("--subprotocol", error))?;
-            all.push((http::header::SEC_WEBSOCKET_PROTOCOL, value));
+            headers.push((http::header::SEC_WEBSOCKET_PROTOCOL, Template::text(subprotocols.join(", "))));
         }
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
             .write_buffer_size(0)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
-        let upgrade = Self { uri, headers: all, subprotocols: subprotocols.to_vec(), config };
-        upgrade.request(&Scope::default()).map_err(|error| wrong("--url", error))?;
-        Ok(upgrade)
+        Ok(Self { uri, headers, subprotocols: subprotocols.to_vec(), config })
     }
 
-    /// The request of one connection, and the key in it.
-    fn request(&self, scope: &Scope) -> Result<(Vec<u8>, String), Error> {
-        let mut uri = Vec::new();
-        self.uri.render(scope, &mut uri);
+    /// The request of one connection, to `uri` instead of its own where that is given, and the key in it.
+    fn request(&self, uri: Option<&Template>, scope: &Scope) -> Result<(Vec<u8>, String), Error> {
+        let (mut text, mut value) = (Vec::new(), Vec::new());
+        uri.unwrap_or(&self.uri).render(scope, &mut text);
         let mut request = Request::builder()
-            .uri(uri)
+            .uri(text)
             .header("Connection", "Upgrade")
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
             .header("Sec-WebSocket-Key", generate_key())
             .body(())?;
-        for (name, value) in &self.headers {
-            request.headers_mut().append(name, value.clone());
+        for (name, header) in &self.headers {
+            value.clear();
+            header.render(scope, &mut value);
+            let value = http::HeaderValue::from_bytes(&value).map_err(http::Error::from)?;
+            request.headers_mut().append(name, value);
         }
         generate_request(request)
     }
@@ -98,17 +113,31 @@ impl Upgrade {
         stream: S,
         scope: &Scope,
     ) -> Result<(WebSocketStream<S>, Response), NoUpgrade> {
+        self.run_to(stream, None, scope).await
+    }
+
+    /// Like [`Upgrade::run`], to `uri` instead of its own where that is given.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn run_to<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        uri: Option<&Template>,
+        scope: &Scope,
+    ) -> Result<(WebSocketStream<S>, Response), NoUpgrade> {
         // Boxed: it is needed for a moment only, and the futures of idle connections stay small.
-        Box::pin(self.exchange(stream, scope)).await
+        Box::pin(self.exchange(stream, uri, scope)).await
     }
 
     async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         mut stream: S,
+        uri: Option<&Template>,
         scope: &Scope,
     ) -> Result<(WebSocketStream<S>, Response), NoUpgrade> {
         // That it can be made was found out before the run.
-        let (request, key) = self.request(scope).map_err(|error| NoUpgrade::Wrong(error.to_string()))?;
+        let (request, key) = self.request(uri, scope).map_err(|error| NoUpgrade::Wrong(error.to_string()))?;
         stream.write_all(&request).await?;
         stream.flush().await?;
         let mut heard = Vec::with_capacity(HEAD);

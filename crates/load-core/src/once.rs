@@ -218,16 +218,15 @@ impl<P: Protocol> Trial<'_, P> {
         let Self { protocol, show, vu, session, note, .. } = self;
         let Some(open) = session.as_mut() else { return false };
         let mut probe = Probe::unobserved(show, note);
-        let waited = within(&alarm, protocol.wait(open, hold.until.as_ref(), vu, &mut probe)).await.output;
+        let waited =
+            within(&alarm, pin!(protocol.wait(open, hold.until.as_ref(), vu, &mut probe))).await.output;
         let s = self.show.clock.now().since(begin) as f64 / 1e9;
         let all = lasts.as_secs_f64();
         let (line, ended) = match waited {
             Some(Ok(())) => (format!("    ✓ held {s:.1} s, until the message came"), true),
             None if most == lasts => (format!("    ✓ held {s:.1} s"), true),
             None => (format!("    ✓ held {s:.1} s of the {all:.1} s of a run"), true),
-            Some(Err(fault)) => {
-                (format!("    ✗ held {s:.1} s: {}: {}", fault.kind.name(), self.note), false)
-            }
+            Some(Err(fault)) => (format!("    ✗ held {s:.1} s: {}: {}", fault.kind.name(), self.note), false),
         };
         if !ended {
             self.session = None;

@@ -26,9 +26,7 @@ use crate::error::{PrepareError, UsageError};
 use crate::record::Observer;
 use crate::sample::Sampler;
 
-pub use crate::script::{
-    Act, Branch, Call, Hold, Parallel, Poll, Script, Task, TaskStep, Timer, UserClass,
-};
+pub use crate::script::{Act, Branch, Call, Hold, Parallel, Poll, Script, Task, TaskStep, Timer, UserClass};
 
 /// Index of an op in [`Protocol::ops`].
 pub type OpId = u16;

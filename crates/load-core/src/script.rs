@@ -282,8 +282,8 @@ impl<S> Script<S> {
         })
     }
 
-    /// The class of user number `vu`, for ever.
-    pub(crate) fn class_of(&self, vu: u64) -> usize {
+    /// The class of user number `vu`, for ever: its index among all.
+    pub fn class_of(&self, vu: u64) -> usize {
         usize::from(self.rota[(vu % self.rota.len() as u64) as usize])
     }
 

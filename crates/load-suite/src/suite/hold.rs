@@ -50,7 +50,8 @@ impl Hold {
             Ok(think) => think,
             Err(error) => return Err(lasts.wrong(format!("hold: {error}; {expected}"))),
         };
-        let until = fields.node("until").map(|node| waits(node, names, measures).map(Box::new)).transpose()?;
+        let until =
+            fields.node("until").map(|node| waits(node, names, measures).map(Box::new)).transpose()?;
         let series = series(fields)?;
         if let (Some(series), None) = (&series, &until) {
             return Err(series.wrong("series: of the times until what? give until beside it"));
@@ -76,7 +77,8 @@ fn waits(node: Node, names: &mut Names, measures: &[Measure]) -> Result<Step, Su
 impl Timer {
     fn read(mut fields: Fields, names: &mut Names, measures: &[Measure]) -> Result<Self, SuiteError> {
         let every = fields.duration("every")?;
-        let every = every.ok_or_else(|| fields.wrong("a timer without every; expected a time like \"5s\""))?;
+        let every =
+            every.ok_or_else(|| fields.wrong("a timer without every; expected a time like \"5s\""))?;
         if every.value.is_zero() {
             return Err(every.wrong("every: expected a time above 0"));
         }

@@ -132,7 +132,8 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
     let think = think(&mut fields)?;
     let in_order = fields.word("order", &[("weighted", false), ("sequence", true)])?.unwrap_or(false);
     let connect = fields.table("connect")?;
-    let pushes = fields.table("pushes")?.map(|pushes| Step::read(pushes, &mut names, measures)).transpose()?;
+    let pushes =
+        fields.table("pushes")?.map(|pushes| Step::read(pushes, &mut names, measures)).transpose()?;
     let mut start = step::read_all(fields.tables("start")?, &mut names, measures)?;
     let mut tasks = Vec::<Task>::new();
     let mut conditions = Vec::new();
@@ -168,7 +169,7 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
             None => task.condition = task.steps.first_mut().and_then(|step| step.conditions.pop()),
         }
     }
-    Ok(UserClass { name, weight, think, in_order, connect, pushes, start, stop, tasks, names })
+    Ok(UserClass { name, weight, think, in_order, start, stop, connect, pushes, tasks, names })
 }
 
 /// A task, and what is left of its table when its steps stand in a list of their own.
