@@ -86,16 +86,46 @@ pub fn load<P: Protocol>(words: &[&str]) -> Result<Box<RunFile>, RunError> {
 /// The whole program of a tool with one protocol and something besides: a first word that names one of `words` chooses it,
 /// every other command line runs `P`.
 pub fn main_with<P: Protocol>(about: About, words: &[Tool]) -> ExitCode {
-    guarded(|mut argv| {
-        if let Some(setup) = child::setup(&argv) {
-            return in_child::<P>(about, setup);
+    guarded(|argv| with::<P>(about, words, argv, child::setup))
+}
+
+/// Like [`main_with`], for a tool with two protocols that a flag chooses between: `second` says by the command line whether it
+/// is `Q`. Each has its own `words`.
+pub fn main_either<P: Protocol, Q: Protocol>(
+    about: About,
+    first: &[Tool],
+    other: &[Tool],
+    second: fn(&[String]) -> bool,
+) -> ExitCode {
+    guarded(|argv| {
+        // A child reads its parent's command line from its standard input, once.
+        let setup = child::setup(&argv);
+        let typed = match &setup {
+            Some(Ok(setup)) => second(&setup.argv),
+            _ => second(&argv),
+        };
+        if typed {
+            with::<Q>(about, other, argv, |_| setup)
+        } else {
+            with::<P>(about, first, argv, |_| setup)
         }
-        if let Some(tool) = choose(words, &mut argv) {
-            return (tool.at_terminal)(tool.about, &argv);
-        }
-        let command = with_words(command::<P>(about), words.iter().filter_map(Tool::line));
-        read(command, &argv).map_or_else(|exit| exit, |matches| run_at_terminal::<P>(about, &matches, &argv))
     })
+}
+
+fn with<P: Protocol>(
+    about: About,
+    words: &[Tool],
+    mut argv: Vec<String>,
+    setup: impl FnOnce(&[String]) -> Option<Result<Setup, RunError>>,
+) -> Exit {
+    if let Some(setup) = setup(&argv) {
+        return in_child::<P>(about, setup);
+    }
+    if let Some(tool) = choose(words, &mut argv) {
+        return (tool.at_terminal)(tool.about, &argv);
+    }
+    let command = with_words(command::<P>(about), words.iter().filter_map(Tool::line));
+    read(command, &argv).map_or_else(|exit| exit, |matches| run_at_terminal::<P>(about, &matches, &argv))
 }
 
 /// One subcommand of a tool that has several.

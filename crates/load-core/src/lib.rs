@@ -29,4 +29,4 @@ pub mod secret;
 mod suite;
 mod usage;
 
-pub use cli::{About, Tool, load, main, main_with, tools};
+pub use cli::{About, Tool, load, main, main_either, main_with, tools};

@@ -9,7 +9,7 @@ use load_report::exit::Exit;
 use load_report::render::units::counted;
 
 use crate::clean::clean_up;
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Alarm, Clock, Nanos};
 use crate::conduct::Signals;
 use crate::engine::within;
 use crate::error::RunError;
@@ -32,6 +32,10 @@ struct Show {
 impl Observer for Show {
     fn now(&self) -> Nanos {
         self.clock.now()
+    }
+
+    fn alarm(&self) -> Option<Alarm> {
+        Some(self.clock.alarm())
     }
 
     fn observe(&self, _extra: usize, _ns: u64) {}

@@ -21,7 +21,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::Nanos;
+use crate::clock::{Alarm, Nanos};
 use crate::error::{PrepareError, UsageError};
 use crate::record::Observer;
 use crate::sample::Sampler;
@@ -130,6 +130,11 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// How lanes and links go together.
     fn sharing(&self) -> Sharing {
         Sharing::Exclusive
+    }
+
+    /// What a link takes of this machine, for the check before the run.
+    fn weight(&self) -> Weight {
+        Weight::default()
     }
 
     /// Whether a call that is given up ends on the wire when its future is dropped, so that its session can make the
@@ -249,6 +254,22 @@ impl Sharing {
             Self::Shared { lanes } => lanes.map(|lanes| lanes.get().into()),
             Self::Exclusive | Self::Pool => None,
         }
+    }
+}
+
+/// What one link takes of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Its connections.
+    pub connections: u64,
+    /// Its memory beside that of its connections, bytes; an upper estimate.
+    pub bytes: u64,
+}
+
+impl Default for Weight {
+    /// One connection and nothing else.
+    fn default() -> Self {
+        Self { connections: 1, bytes: 0 }
     }
 }
 
@@ -429,6 +450,11 @@ impl<'a> Probe<'a> {
     /// The current instant on the engine's clock.
     pub fn now(&self) -> Nanos {
         self.observer.now()
+    }
+
+    /// A new alarm of the engine's clock, for calls that have to wait by themselves. None where nothing is measured.
+    pub fn alarm(&self) -> Option<Alarm> {
+        self.observer.alarm()
     }
 
     /// Records `ns` in the protocol's series number `extra`.

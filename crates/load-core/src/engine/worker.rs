@@ -16,7 +16,7 @@ use super::dispatch::{Dispatcher, LaneId, Tick, Told};
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::links::Links;
-use crate::clock::{self, Clock, Nanos};
+use crate::clock::{self, Alarm, Clock, Nanos};
 use crate::plan::{Load, RunPlan};
 use crate::protocol::{Fault, LinkId, OpId, Protocol, Sharing, Vu};
 use crate::record::{Busy, CallTimes, Observer, Raw, Recorder, Start};
@@ -474,6 +474,10 @@ impl<P: Protocol> Worker<P> {
 impl<P: Protocol> Observer for Worker<P> {
     fn now(&self) -> Nanos {
         self.clock.now()
+    }
+
+    fn alarm(&self) -> Option<Alarm> {
+        Some(self.clock.alarm())
     }
 
     fn observe(&self, extra: usize, ns: u64) {

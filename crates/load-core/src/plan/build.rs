@@ -17,7 +17,7 @@ use super::sample::sample;
 use super::{Load, RunPlan};
 use crate::clock::Nanos;
 use crate::error::UsageError;
-use crate::protocol::{Protocol, Sharing};
+use crate::protocol::{Protocol, Sharing, Weight};
 use crate::schedule::Kind;
 use crate::secret::Secrets;
 
@@ -52,6 +52,8 @@ pub struct Context {
     pub sharing: Sharing,
     /// [`Protocol::users_only`].
     pub users_only: Option<&'static str>,
+    /// What a link takes of this machine.
+    pub weight: Weight,
     /// How many calls a user has under way at most.
     pub width: u64,
     /// What must never be printed.
@@ -71,6 +73,7 @@ impl Context {
             args: protocol.describe(),
             sharing: protocol.sharing(),
             users_only: protocol.users_only(),
+            weight: protocol.weight(),
             width: protocol.script().width(),
             secrets: Arc::new(Secrets::new(protocol.secrets())),
         }
@@ -153,6 +156,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         max_vus,
         connections,
         sharing: context.sharing,
+        weight: context.weight,
         width: context.width,
         duration: duration.into(),
         graceful_stop: graceful_stop.into(),

@@ -15,7 +15,7 @@ use load_suite::suite::Event;
 use load_suite::think::Think;
 
 use crate::clock::Nanos;
-use crate::protocol::Sharing;
+use crate::protocol::{Sharing, Weight};
 use crate::schedule::Kind;
 use crate::secret::Secrets;
 
@@ -60,6 +60,8 @@ pub struct RunPlan {
     pub connections: u64,
     /// How lanes and links go together.
     pub sharing: Sharing,
+    /// What a link takes of this machine.
+    pub weight: Weight,
     /// How many calls a user has under way at most: 1 unless steps make several at the same time.
     pub width: u64,
     /// When new work stops, since time zero.

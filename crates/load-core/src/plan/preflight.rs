@@ -33,11 +33,13 @@ pub fn needs(plan: &RunPlan) -> Needs {
         Sharing::Exclusive => plan.max_vus.saturating_mul(plan.width),
         Sharing::Shared { .. } | Sharing::Pool => plan.connections,
     };
-    let here = plan.segment.share_of(connections);
+    let links = plan.segment.share_of(connections);
+    let here = links.saturating_mul(plan.weight.connections);
+    let bytes = links.saturating_mul(plan.weight.bytes);
     Needs {
         descriptors: here.div_ceil(processes) + OWN_DESCRIPTORS,
         ports: here,
-        memory_bytes: here * LANE_BYTES + processes * BASE_BYTES,
+        memory_bytes: (here * LANE_BYTES + processes * BASE_BYTES).saturating_add(bytes),
     }
 }
 

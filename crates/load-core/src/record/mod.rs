@@ -8,7 +8,7 @@ pub use busy::Busy;
 pub use raw::{COLUMNS as RAW_COLUMNS, Raw};
 pub use recorder::{CallTimes, Recorder, Start};
 
-use crate::clock::Nanos;
+use crate::clock::{Alarm, Nanos};
 
 /// Records nothing, and has no clock.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,10 @@ impl Observer for Unobserved {
 pub trait Observer {
     /// The current instant on the engine's clock.
     fn now(&self) -> Nanos;
+    /// A new alarm of that clock, where there is one to wait on.
+    fn alarm(&self) -> Option<Alarm> {
+        None
+    }
     /// Records `ns` in the protocol's series number `extra`.
     fn observe(&self, extra: usize, ns: u64);
     /// Adds `n` to the protocol's counter number `counter`.
