@@ -45,6 +45,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     pub(crate) dwcp: Option<SocketAddr>,
 
+    /// Where memory images of migrations are received over TCP (docs/dwcp.md), in one process only; --dwcp receives them over
+    /// WebSocket at /dwcp/v3 besides
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dwcp_data: Option<SocketAddr>,
+
     /// What to answer, as TOML; without it, every path answers 200 at once
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,

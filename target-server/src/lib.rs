@@ -38,7 +38,7 @@ mod ws;
 
 pub use clock::now_ns;
 pub use delay::Delay;
-pub use dwcp::DwcpReport;
+pub use dwcp::{DwcpDataReport, DwcpReport};
 pub use fault::{Abort, How};
 pub use group::{Group, Others};
 pub use grpc::{GrpcAborted, GrpcConnections, GrpcReport};
@@ -46,8 +46,8 @@ pub use http::Encoding;
 pub use listen::{BindError, Reservation, TlsFiles};
 pub use report::{Aborted, Connections, Report, RingReport};
 pub use script::{
-    DrawBy, DwcpFail, DwcpHow, DwcpScript, Fail, GrpcFail, GrpcHow, GrpcScript, MAX_BODY_BYTES, Rule, Script,
-    ScriptError, Stall, When, WsFail, WsHow, WsScript,
+    DrawBy, DwcpDataFail, DwcpDataHow, DwcpDataScript, DwcpFail, DwcpHow, DwcpScript, Fail, GrpcFail,
+    GrpcHow, GrpcScript, MAX_BODY_BYTES, Rule, Script, ScriptError, Stall, When, WsFail, WsHow, WsScript,
 };
 pub use server::{Config, Server, StartError};
 pub use truth::{Arrival, CSV_HEADER, Outcome};

@@ -60,6 +60,9 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if args.dwcp.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--dwcp: one process serves it: expected --processes 1".to_owned()));
     }
+    if args.dwcp_data.is_some() && args.processes > 1 {
+        return Err(Failure::Usage("--dwcp-data: one process serves it: expected --processes 1".to_owned()));
+    }
     if args.ws.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--ws: one process serves it: expected --processes 1".to_owned()));
     }
@@ -78,7 +81,8 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
     };
     let https = args.https.zip(args.tls());
     let (http, ring) = (args.http(), args.ring());
-    let config = Config { http, https, grpc: args.grpc, ws: args.ws, dwcp: args.dwcp, script, ring, group };
+    let (dwcp, dwcp_data) = (args.dwcp, args.dwcp_data);
+    let config = Config { http, https, grpc: args.grpc, ws: args.ws, dwcp, dwcp_data, script, ring, group };
     let server = Server::start(config)?;
     if args.member.is_some() {
         say(READY)?;
@@ -89,6 +93,9 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
         }
         if let Some(address) = server.dwcp_addr() {
             say(&format!("dwcp http://{address}"))?;
+        }
+        if let Some(address) = server.dwcp_data_addr() {
+            say(&format!("dwcp-data tcp://{address}"))?;
         }
         if let Some(address) = server.ws_addr() {
             say(&format!("ws ws://{address}"))?;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
-    dwcp::DwcpRecord,
+    dwcp::{DataRecord, DwcpRecord},
     grpc::GrpcRecord,
     report::Report,
     stall::Gate,
@@ -27,6 +27,7 @@ pub(crate) struct Record {
     pub(crate) dwcp: DwcpRecord,
     /// There is a DWCP listener.
     has_dwcp: bool,
+    pub(crate) dwcp_data: DataRecord,
 }
 
 /// Which listeners there are besides those for HTTP.
@@ -48,6 +49,7 @@ impl Record {
             has_ws: has.ws,
             dwcp: DwcpRecord::default(),
             has_dwcp: has.dwcp,
+            dwcp_data: DataRecord::default(),
         }
     }
 
@@ -62,7 +64,8 @@ impl Record {
         let grpc = self.has_grpc.then(|| self.grpc.report());
         let ws = self.has_ws.then(|| self.ws.report());
         let dwcp = self.has_dwcp.then(|| self.dwcp.report());
-        Report { grpc, ws, dwcp, ..self.truth().report(start) }
+        let dwcp_data = self.has_dwcp.then(|| self.dwcp_data.report());
+        Report { grpc, ws, dwcp, dwcp_data, ..self.truth().report(start) }
     }
 
     /// The recorded arrivals by the time they came. Arrivals of this moment may be missing.
@@ -97,6 +100,7 @@ impl Record {
         self.grpc.reset();
         self.ws.reset();
         self.dwcp.reset();
+        self.dwcp_data.reset();
         self.gate.reset();
     }
 }

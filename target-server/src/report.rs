@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dwcp::DwcpReport, grpc::GrpcReport, ws::WsReport};
+use crate::{
+    dwcp::{DwcpDataReport, DwcpReport},
+    grpc::GrpcReport,
+    ws::WsReport,
+};
 
 /// How many requests ended without a whole answer, by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct Report {
     /// What became of migrations; none without a listener for them. Only a server of one process has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwcp: Option<DwcpReport>,
+    /// What became of memory images; none without a listener for migrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dwcp_data: Option<DwcpDataReport>,
 }
 
 /// Connections, without those whose first request went to a control path.
@@ -160,6 +167,7 @@ mod tests {
             grpc: None,
             ws: None,
             dwcp: None,
+            dwcp_data: None,
         };
         let mut all = one(None);
         all.add(&Report { answered: [(200, 3), (503, 1)].into(), ..one(Some(40)) });

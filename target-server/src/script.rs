@@ -4,6 +4,7 @@
 //! under the same load does the same thing again.
 
 mod dwcp;
+mod dwcp_data;
 mod file;
 mod grpc;
 mod values;
@@ -13,6 +14,7 @@ use crate::{delay::Delay, fault::How, http::Encoding};
 
 pub(crate) use dwcp::Fate;
 pub use dwcp::{DwcpFail, DwcpHow, DwcpScript};
+pub use dwcp_data::{DwcpDataFail, DwcpDataHow, DwcpDataScript};
 pub use file::ScriptError;
 pub(crate) use grpc::code_name;
 pub use grpc::{GrpcFail, GrpcHow, GrpcScript};

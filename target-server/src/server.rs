@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     control::serve_group,
-    dwcp::{self, DwcpContext, DwcpReport},
+    dwcp::{self, DataContext, DwcpContext, DwcpDataReport, DwcpReport},
     group::Group,
     grpc::{self, GrpcContext, GrpcReport},
     listen::{BindError, TlsFiles, listen, tls},
@@ -56,6 +56,8 @@ pub struct Config {
     pub ws: Option<SocketAddr>,
     /// Where migrations are ordered, without TLS; only by a server of one process.
     pub dwcp: Option<SocketAddr>,
+    /// Where memory images are received over TCP; only by a server of one process.
+    pub dwcp_data: Option<SocketAddr>,
     /// What is answered.
     pub script: Script,
     /// Arrivals kept; 0 keeps counters only.
@@ -73,6 +75,7 @@ impl Default for Config {
             grpc: None,
             ws: None,
             dwcp: None,
+            dwcp_data: None,
             script: Script::default(),
             ring: 1 << 20,
             group: Group::default(),
@@ -101,6 +104,7 @@ pub struct Server {
     grpc: Option<SocketAddr>,
     ws: Option<SocketAddr>,
     dwcp: Option<SocketAddr>,
+    dwcp_data: Option<SocketAddr>,
     record: Arc<Record>,
     /// Ends a stall.
     wake: Arc<OwnedFd>,
@@ -116,6 +120,7 @@ struct Parts {
     grpc: Option<TcpListener>,
     ws: Option<TcpListener>,
     dwcp: Option<TcpListener>,
+    dwcp_data: Option<TcpListener>,
     peers: Option<UnixListener>,
     script: Arc<Script>,
     group: Group,
@@ -143,10 +148,12 @@ impl Server {
         let grpc = config.grpc.map(|address| listen(address, false)).transpose()?;
         let ws = config.ws.map(|address| listen(address, false)).transpose()?;
         let dwcp = config.dwcp.map(|address| listen(address, false)).transpose()?;
+        let dwcp_data = config.dwcp_data.map(|address| listen(address, false)).transpose()?;
         let script = Arc::new(config.script);
         let names = script.rules.iter().map(|rule| rule.name.clone()).collect();
         let gate = Gate::new(Arc::clone(&script), config.group.start_file(), Arc::clone(&wake));
-        let listeners = Listeners { grpc: grpc.is_some(), ws: ws.is_some(), dwcp: dwcp.is_some() };
+        let listeners =
+            Listeners { grpc: grpc.is_some(), ws: ws.is_some(), dwcp: dwcp.is_some() || dwcp_data.is_some() };
         let record = Arc::new(Record::new(Truth::new(names, config.ring), gate, listeners));
         let (turns, mut asked) = unbounded_channel::<SyncSender<()>>();
         let mut server = Self {
@@ -155,13 +162,15 @@ impl Server {
             grpc: grpc.as_ref().map(TcpListener::local_addr).transpose()?,
             ws: ws.as_ref().map(TcpListener::local_addr).transpose()?,
             dwcp: dwcp.as_ref().map(TcpListener::local_addr).transpose()?,
+            dwcp_data: dwcp_data.as_ref().map(TcpListener::local_addr).transpose()?,
             record: Arc::clone(&record),
             wake,
             turns: Some(turns),
             thread: None,
         };
         let peers = config.group.socket().map(bind_peers).transpose()?;
-        let parts = Parts { http, https, grpc, ws, dwcp, peers, script, group: config.group, record };
+        let parts =
+            Parts { http, https, grpc, ws, dwcp, dwcp_data, peers, script, group: config.group, record };
         let runtime = || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_io()
@@ -226,6 +235,17 @@ impl Server {
     /// Where migrations are ordered.
     pub fn dwcp_addr(&self) -> Option<SocketAddr> {
         self.dwcp
+    }
+
+    /// Where memory images are received over TCP.
+    pub fn dwcp_data_addr(&self) -> Option<SocketAddr> {
+        self.dwcp_data
+    }
+
+    /// What became of memory images so far.
+    pub fn dwcp_data_truth(&self) -> DwcpDataReport {
+        self.settle();
+        self.record.dwcp_data.report()
     }
 
     /// What became of migrations so far.
@@ -309,8 +329,14 @@ impl Parts {
             let context = Rc::clone(&context);
             spawn_local(accept_all(context, listener, move |tcp| ws::serve(Rc::clone(&ws), tcp)));
         }
+        let data = Rc::new(DataContext::new(Rc::clone(&context)));
+        if let Some(listener) = self.dwcp_data {
+            let (data, context) = (Rc::clone(&data), Rc::clone(&context));
+            let listener = net::TcpListener::from_std(listener)?;
+            spawn_local(accept_all(context, listener, move |tcp| dwcp::serve_data(Rc::clone(&data), tcp)));
+        }
         if let Some(listener) = self.dwcp {
-            let dwcp = Rc::new(DwcpContext::new(Rc::clone(&context)));
+            let dwcp = Rc::new(DwcpContext::new(Rc::clone(&context), Rc::clone(&data)));
             let listener = net::TcpListener::from_std(listener)?;
             spawn_local(accept_all(context, listener, move |tcp| dwcp::serve(Rc::clone(&dwcp), tcp)));
         }

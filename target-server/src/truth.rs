@@ -217,6 +217,7 @@ impl Truth {
             grpc: None,
             ws: None,
             dwcp: None,
+            dwcp_data: None,
         }
     }
 

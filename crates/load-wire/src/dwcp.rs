@@ -7,9 +7,11 @@
 //! | How are pages written? | [`hde`] |
 //! | What do the original's TCP formats look like? | [`raw`] |
 
+mod fields;
 pub mod frame;
 pub mod hde;
 pub mod message;
+mod progress;
 pub mod raw;
 
 /// The version of the protocol.

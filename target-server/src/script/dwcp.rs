@@ -3,7 +3,9 @@
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
-    When, unit,
+    When,
+    dwcp_data::DwcpDataScript,
+    unit,
     values::{Fails, check_status, when},
 };
 use crate::delay::Delay;
@@ -22,6 +24,8 @@ pub struct DwcpScript {
     pub work: Delay,
     /// Tried in this order; the first that falls due applies.
     pub fails: Vec<DwcpFail>,
+    /// What happens to the bytes of migrations.
+    pub data: DwcpDataScript,
 }
 
 /// A fault and how often it falls due.
@@ -67,6 +71,7 @@ impl Default for DwcpScript {
             pending: Delay::Constant(10_000_000),
             work: Delay::Constant(40_000_000),
             fails: Vec::new(),
+            data: DwcpDataScript::default(),
         }
     }
 }
@@ -101,6 +106,8 @@ struct RawDwcp {
     work: Option<Delay>,
     #[serde(default)]
     fail: Fails<DwcpFail>,
+    #[serde(default)]
+    data: DwcpDataScript,
 }
 
 impl<'de> Deserialize<'de> for DwcpScript {
@@ -111,6 +118,7 @@ impl<'de> Deserialize<'de> for DwcpScript {
             pending: raw.pending.unwrap_or(usual.pending),
             work: raw.work.unwrap_or(usual.work),
             fails: raw.fail.0,
+            data: raw.data,
         })
     }
 }
