@@ -5,9 +5,21 @@ use std::time::Duration;
 use load_net::args::{HeaderArgs, TlsArgs};
 use load_suite::units;
 
+/// What is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum What {
+    /// The job API: migrations are ordered and watched, no image is moved.
+    Job,
+    /// The data plane: images are moved.
+    Data,
+}
+
 /// The flags of migrations. No `Debug`: some of them are secrets.
 #[derive(clap::Args, Clone)]
 pub struct DwcpArgs {
+    /// What is loaded: the job API, or the data plane. Each has its own flags: dwcp-load --mode data --help.
+    #[arg(long, value_enum, value_name = "MODE", default_value = "job", help_heading = "DWCP")]
+    pub mode: What,
     /// Where the API is, without its path, http or https.
     #[arg(
         long,

@@ -27,7 +27,7 @@ use crate::version::{Ear, Heard};
 
 const API: &str = "/api/v1/dwcp";
 const STREAM: &str = "/dwcp/v3/stream";
-const AGENT: &str = concat!("quintet-dwcp-load/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("quintet-dwcp-load/", env!("CARGO_PKG_VERSION"));
 /// What is written as %XX in a path: all but the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Largest body of an answer, in bytes.
@@ -103,11 +103,11 @@ pub struct Link {
     events: Option<Events>,
 }
 
-/// What tells the VMs of this run from those of another: time and process, and a number for tests in one process.
-fn nonce() -> String {
+/// What tells this run from another: time and process, and a number for tests in one process.
+pub(crate) fn mark() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mark = (wall_ns().unsigned_abs() / 1_000) ^ (u64::from(std::process::id()) << 40);
-    format!("{:x}", mark.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed)))
+    mark.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Protocol for Dwcp {
@@ -149,7 +149,7 @@ impl Protocol for Dwcp {
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             headers.push(("Content-Type".into(), "application/json".into()));
         }
-        let vm = format!("{}-{}", args.vm_prefix, nonce());
+        let vm = format!("{}-{:x}", args.vm_prefix, mark());
         let mut dwcp = Self {
             tls: args.tls.tls(&url, &[b"http/1.1"])?,
             stream_tls: stream.as_ref().map(|url| args.tls.tls(url, &[b"http/1.1"])).transpose()?.flatten(),
@@ -483,6 +483,6 @@ fn stream_url(url: &Url) -> String {
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 #[expect(clippy::disallowed_methods, reason = "before time zero; nothing is measured")]
-async fn within_limit<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within_limit<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(LIMIT, work).await.ok()
 }
