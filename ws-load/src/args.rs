@@ -6,6 +6,8 @@ use std::str::FromStr;
 use load_net::args::{HeaderArgs, TlsArgs};
 use load_suite::units;
 
+use crate::clock::ClockOffset;
+
 /// The flags of WebSockets. No `Debug`: some of them are secrets.
 #[derive(clap::Args, Clone, Default)]
 pub struct WsArgs {
@@ -45,6 +47,10 @@ pub struct WsArgs {
     /// Field that numbers what is pushed on a connection, by one each; an empty name looks at none [default: seq].
     #[arg(long, value_name = "NAME", help_heading = "WebSocket")]
     pub seq_field: Option<String>,
+    /// How far the server's clock is ahead of this machine's, as 250ms or -1.5s: ages of pushed messages are corrected by
+    /// it. With auto the server is asked, by echoes with its time in the answer [default: not corrected].
+    #[arg(long, value_name = "D|auto", allow_hyphen_values = true, help_heading = "WebSocket")]
+    pub clock_offset: Option<ClockOffset>,
     /// Subprotocol to ask for; repeatable.
     #[arg(long, value_name = "NAME", help_heading = "WebSocket")]
     pub subprotocol: Vec<String>,

@@ -1,6 +1,7 @@
 //! What does the command line make of the protocol?
 
 use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
 
 use load_core::error::UsageError;
 use load_core::protocol::{Script, Task, TaskStep};
@@ -9,6 +10,7 @@ use load_net::url::{Schemes, Url};
 use memchr::memmem::Finder;
 
 use crate::args::{Kind, Share, WsArgs};
+use crate::clock;
 use crate::protocol::{AGENT, MAX_MESSAGE, Step, Ws};
 use crate::session::Rules;
 use crate::stamp::Fields;
@@ -29,6 +31,7 @@ impl Ws {
         let fields = Fields {
             timestamp: args.timestamp_field.clone().unwrap_or_else(|| "timestamp".into()),
             seq: args.seq_field.clone().unwrap_or_else(|| "seq".into()),
+            ahead_ns: Arc::default(),
         };
         let expect = args.expect_text.as_deref().filter(|text| !text.is_empty());
         let expect = expect.map(|text| Finder::new(text).into_owned());
@@ -37,8 +40,20 @@ impl Ws {
         let rules = Rules { expect, fields, binary: args.binary, fragment };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let shares = shares(&args)?;
+        clock::check(args.clock_offset, &shares, rules.expect.is_some())?;
         let script = Script::of(tasks(&args, &shares)?);
-        Ok(Self { url, args, headers, tls, upgrade, rules, shares, script, suite: None })
+        Ok(Self {
+            url,
+            args,
+            headers,
+            tls,
+            upgrade,
+            rules,
+            shares,
+            script,
+            suite: None,
+            clock: OnceLock::new(),
+        })
     }
 }
 

@@ -10,6 +10,8 @@
 //! | Is this the answer to our upgrade? | [`answer`] |
 //! | How does a connection end? | [`end`] |
 //! | How far is the server's clock off? | [`offset`] |
+//! | What is done about the server's clock? | [`clock`] |
+//! | Is there a WebSocket, and what time is it there? | `ask` |
 //! | What is counted? | [`count`] |
 //! | How does one call go, and what comes by itself? | [`session`] |
 //! | What does the engine get? | [`protocol`], by `from_args` or `from_suite` |
@@ -19,6 +21,8 @@
 
 pub mod answer;
 pub mod args;
+mod ask;
+pub mod clock;
 pub mod count;
 pub mod end;
 pub mod frames;

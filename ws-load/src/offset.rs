@@ -40,10 +40,11 @@ impl Ahead {
         Self::between(sent_ns, came_ns, server_ns, step_ns)
     }
 
-    /// The surer one of both: that of the exchange that took less time, as in NTP.
-    #[must_use]
-    pub fn or_surer(self, other: Self) -> Self {
-        if other.half_ns() < self.half_ns() { other } else { self }
+    /// What both say together; nothing when they contradict each other. At most as wide as that of the exchange that took less
+    /// time, which is what NTP goes by.
+    pub fn and(self, other: Self) -> Option<Self> {
+        let (least_ns, most_ns) = (self.least_ns.max(other.least_ns), self.most_ns.min(other.most_ns));
+        (least_ns <= most_ns).then_some(Self { least_ns, most_ns })
     }
 
     /// The best guess, in ns.
@@ -93,11 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn the_exchange_that_took_less_time_is_surer() {
+    fn exchanges_together_are_surer_and_may_contradict_each_other() {
         let (slow, fast) = (Ahead::by_stamp(0, 900, 450), Ahead::by_stamp(1_000, 1_100, 1_061));
-        assert_eq!(slow.or_surer(fast), fast);
-        assert_eq!(fast.or_surer(slow), fast);
-        assert_eq!(fast.middle_ns(), 11);
+        assert_eq!(slow.and(fast), Some(fast));
+        assert_eq!(fast.and(slow).unwrap().middle_ns(), 11);
+        let early = Ahead::by_stamp(0, 400, 450);
+        assert_eq!(early.and(slow), Some(Ahead { least_ns: 50, most_ns: 451 }));
+        assert_eq!(early.and(Ahead::by_stamp(0, 10, 2)), None);
     }
 
     proptest! {
@@ -111,7 +114,10 @@ mod tests {
         ) {
             let (read, step) = (began + there + ahead, [1, 1_000, 1_000_000, SECOND_NS][unit]);
             let range = Ahead::by_stamp(began, began + there + back, read.div_euclid(step) * step);
-            prop_assert!(range.least_ns <= ahead && ahead <= range.most_ns, "{range:?}");
+            let other = Ahead::by_stamp(began, began + back + 7, began + ahead + 5);
+            for range in [range, range.and(other).unwrap()] {
+                prop_assert!(range.least_ns <= ahead && ahead <= range.most_ns, "{range:?}");
+            }
         }
 
         #[test]

@@ -1,23 +1,24 @@
 //! What does the engine get? The protocol of the trait: flags in, held connections, echoes, pings and publishes.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
 use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
-use load_net::connection::{Connection, NoConnection, Tls};
+use load_net::connection::Tls;
 use load_net::reach::Target;
 use load_net::redact::{self, Collector};
-use load_net::tls;
 use load_net::url::Url;
-use load_report::model::{ExtraPlan, RatePlan};
+use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::scope::Scope;
+use serde::{Deserialize, Serialize};
 
 use crate::args::{Share, WsArgs};
+use crate::ask::LIMIT;
+use crate::clock::Clock;
 use crate::count;
-use crate::end::farewell;
 use crate::session::{self as plain, Rules, Upgraded};
 use crate::suite::request::Http;
 use crate::suite::session::Given;
@@ -28,8 +29,6 @@ use crate::upgrade::Upgrade;
 
 /// Largest message unless `--max-message` says otherwise.
 pub(crate) const MAX_MESSAGE: u64 = 16 << 20;
-/// For everything that is asked before the run; a command that cannot start says so within 5 s.
-const LIMIT: Duration = Duration::from_millis(4_700);
 pub(crate) const AGENT: &str = concat!("quintet-ws-load/", env!("CARGO_PKG_VERSION"));
 
 /// WebSockets (RFC 6455).
@@ -44,6 +43,17 @@ pub struct Ws {
     pub(crate) script: Script<Step>,
     /// What a suite adds.
     pub(crate) suite: Option<Box<Suite>>,
+    /// What is known of the server's clock, in the process that has asked.
+    pub(crate) clock: OnceLock<Clock>,
+}
+
+/// What was found out before the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// Where connections go.
+    pub reach: Target,
+    /// By how many ns the server's clock is taken to be ahead.
+    pub ahead_ns: i64,
 }
 
 /// One call, compiled.
@@ -83,7 +93,7 @@ impl Protocol for Ws {
     const NAME: &'static str = "ws";
     const VISITS: bool = true;
     type Args = WsArgs;
-    type Target = Target;
+    type Target = Found;
     type Step = Step;
     type Link = Link;
     type Session = Session;
@@ -115,6 +125,7 @@ impl Protocol for Ws {
             "expect_text": self.args.expect_text,
             "timestamp_field": self.rules.fields.timestamp,
             "seq_field": self.rules.fields.seq,
+            "clock_offset": self.args.clock_offset.map(|offset| offset.to_string()),
             "tls": self.args.tls.describe(&self.url),
             "max_message": self.max_message(),
             "suite": self.suite.as_ref().map(|suite| suite.from.describe()),
@@ -163,22 +174,29 @@ impl Protocol for Ws {
         &self.script
     }
 
-    async fn prepare(&self, control: &mut Control) -> Result<Target, PrepareError> {
+    async fn prepare(&self, control: &mut Control) -> Result<Found, PrepareError> {
         let deadline = tokio::time::Instant::now() + LIMIT;
-        let target = Target::find(&self.url, self.tls.clone()).await?;
-        let Some(suite) = &self.suite else {
-            control.calls += 1;
-            self.ask(&self.upgrade, &target, deadline).await?;
-            return Ok(target);
-        };
-        for class in suite.classes.iter().filter(|class| !class.connect.by_step) {
-            control.calls += 1;
-            self.ask(&class.connect.upgrade, &target, deadline).await?;
+        let mut reach = Target::find(&self.url, self.tls.clone()).await?;
+        let mut ahead_ns = 0;
+        for upgrade in self.upgrades() {
+            let clock = self.ask(upgrade, &reach, deadline, control).await?;
+            ahead_ns = clock.correction_ns();
+            // All of them ask the same server.
+            let _ = self.clock.set(clock);
         }
-        target.with_others(suite.hosts.iter().map(String::as_str)).await
+        if let Some(suite) = &self.suite {
+            reach = reach.with_others(suite.hosts.iter().map(String::as_str)).await?;
+        }
+        Ok(Found { reach, ahead_ns })
     }
 
-    async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
+    fn remarks(&self, run: &RunFile) -> Vec<String> {
+        self.clock.get().and_then(|clock| clock.remark(run)).into_iter().collect()
+    }
+
+    async fn connect(&self, target: &Found, link: LinkId, probe: &mut Probe<'_>) -> Result<Link, Fault> {
+        self.rules.fields.ahead_ns.store(target.ahead_ns, Ordering::Relaxed);
+        let target = &target.reach;
         if let Some(suite) = &self.suite {
             // In a box, here and below, so that the futures of other runs stay small.
             return Box::pin(self.connect_user(suite, target, link, probe)).await.map(Link::Suite);
@@ -258,7 +276,7 @@ impl Protocol for Ws {
         }
     }
 
-    async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
+    async fn cleanup(&self, target: Option<&Found>, control: &mut Control) -> Result<(), PrepareError> {
         let steps = self.suites().map_or(&[][..], |suite| &suite.cleanup);
         let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
         last_steps::make(self, target, steps, control).await
@@ -294,6 +312,13 @@ impl Ws {
         Ok(Box::new(suite::Session::open(class, upgraded, http)))
     }
 
+    /// How connections are upgraded before any step.
+    fn upgrades(&self) -> Vec<&Upgrade> {
+        let Some(suite) = &self.suite else { return vec![&self.upgrade] };
+        let connects = suite.classes.iter().map(|class| &class.connect).filter(|connect| !connect.by_step);
+        connects.map(|connect| &connect.upgrade).collect()
+    }
+
     fn suites(&self) -> Option<&FromSuite<Step>> {
         self.suite.as_ref().map(|suite| &suite.from)
     }
@@ -314,33 +339,6 @@ impl Ws {
             // Sessions of suites meet steps of suites alone.
             _ => Ok(Outcome::default()),
         }
-    }
-
-    /// Makes one connection by `upgrade` and closes it, to be told what is wrong before thousands are.
-    async fn ask(
-        &self,
-        upgrade: &Upgrade,
-        target: &Target,
-        deadline: tokio::time::Instant,
-    ) -> Result<(), PrepareError> {
-        let [address, ..] = target.addresses[..] else { return Err(self.unable("no address")) };
-        let connection = Connection::open(address, self.tls.as_ref()).await.map_err(|error| match error {
-            NoConnection::Tcp(error) => self.unable(&error.to_string()),
-            NoConnection::Tls(error) => self.unable(&tls::explain(&error)),
-        })?;
-        let scope = Scope::default();
-        match tokio::time::timeout_at(deadline, upgrade.run(connection, &scope)).await {
-            Ok(Ok((mut socket, _))) => {
-                farewell(&mut socket, |_| {}).await;
-                Ok(())
-            }
-            Ok(Err(error)) => Err(self.unable(&format!("{error}; {}", error.hint()))),
-            Err(_) => Err(self.unable("no answer to the upgrade within 5 s; is it the right port?")),
-        }
-    }
-
-    fn unable(&self, why: &str) -> PrepareError {
-        PrepareError::new(format!("{}: {why}", self.label()))
     }
 }
 

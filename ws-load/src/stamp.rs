@@ -1,6 +1,8 @@
 //! When was this message sent, and which one is it? Two fields of a JSON object, found without keeping any of it.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -12,12 +14,14 @@ pub struct Fields {
     pub timestamp: String,
     /// Numbers the messages of a connection; an empty name is no field.
     pub seq: String,
+    /// By how many ns the clock behind the timestamps is ahead of this machine's. Known when there is a connection.
+    pub ahead_ns: Arc<AtomicI64>,
 }
 
 /// What a message says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
-    /// When it was sent, ns since 1970.
+    /// When it was sent, ns since 1970 on this machine's clock.
     pub sent_ns: Option<i64>,
     /// Which one it is.
     pub seq: Option<u64>,
@@ -29,7 +33,10 @@ impl Fields {
         if message.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Stamp::default();
         }
-        serde_json::Deserializer::from_slice(message).deserialize_map(Object(self)).unwrap_or_default()
+        let read = serde_json::Deserializer::from_slice(message).deserialize_map(Object(self));
+        let Stamp { sent_ns, seq } = read.unwrap_or_default();
+        let ahead_ns = self.ahead_ns.load(Ordering::Relaxed);
+        Stamp { sent_ns: sent_ns.map(|ns| ns.saturating_sub(ahead_ns)), seq }
     }
 }
 
@@ -129,8 +136,12 @@ fn unit_ns(number: f64) -> i64 {
 mod tests {
     use super::*;
 
+    fn fields(timestamp: &str, seq: &str) -> Fields {
+        Fields { timestamp: timestamp.into(), seq: seq.into(), ahead_ns: Arc::default() }
+    }
+
     fn read(message: &str) -> Stamp {
-        Fields { timestamp: "timestamp".into(), seq: "seq".into() }.read(message.as_bytes())
+        fields("timestamp", "seq").read(message.as_bytes())
     }
 
     #[test]
@@ -171,10 +182,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_time_of_another_clock_becomes_that_of_ours() {
+        let fields = fields("t", "seq");
+        fields.ahead_ns.store(-250_000_000, Ordering::Relaxed);
+        let stamp = fields.read(br#"{"t":1795248000,"seq":3}"#);
+        assert_eq!(stamp, Stamp { sent_ns: Some(1_795_248_000_250_000_000), seq: Some(3) });
+    }
+
     proptest::proptest! {
         #[test]
         fn no_message_is_a_panic(bytes: Vec<u8>, number: f64) {
-            let fields = Fields { timestamp: "t".into(), seq: String::new() };
+            let fields = fields("t", "");
             fields.read(&bytes);
             fields.read(format!("{{\"t\":{number}}}").as_bytes());
             fields.read(format!("{{\"t\":{number:e}}}").as_bytes());

@@ -2,7 +2,7 @@
 
 use load_report::fault::FaultKind::{self, Closed, Malformed, TooLarge};
 
-use crate::raw::{CLOSE, PING, PONG, Raw, TEXT, frame};
+use crate::raw::{CLOSE, Frame, PING, PONG, Raw, TEXT, frame};
 use crate::support::{args, tool, whole};
 
 /// Runs `line` against a server that answers the first message of each connection with `bytes`, of which the tool is to say `kind`
@@ -117,7 +117,9 @@ fn what_breaks_the_protocol_while_nobody_waits_is_told_too() {
     let idle = left.run().faults.iter().find(|fault| fault.op.is_none()).unwrap();
     assert_eq!((idle.kind, idle.code), (Malformed, 1002), "{:?}", left.run().faults);
     let heard = server.heard();
-    assert!(heard.iter().all(|heard| heard.frames.last().unwrap().code() == Some(1002)), "{heard:?}");
+    let told = heard.iter().filter(|heard| heard.frames.last().and_then(Frame::code) == Some(1002)).count();
+    // The end of the run may come first.
+    assert!(told > 0 && told + 1 >= heard.len(), "{told} of {}", heard.len());
 }
 
 #[test]

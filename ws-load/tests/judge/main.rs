@@ -2,6 +2,7 @@
 //! others wrote, and against faults.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod clocks;
 mod ends;
 mod faults;
 mod frames;
