@@ -145,6 +145,13 @@ fn steps(class: &suite::UserClass) -> impl Iterator<Item = &suite::Step> {
 pub fn check(class: &suite::UserClass) -> Result<(), SuiteError> {
     let has = |step: &suite::Step, key: &str| step.request.has(key);
     let wrong = |place: &Place, why: &str| Err(SuiteError::at(place, why));
+    let all = || steps(class).chain(&class.stop);
+    if let Some(step) = all().find(|step| step.parallel.is_some()) {
+        return wrong(
+            &step.place,
+            "parallel: a user has one WebSocket; give each of its calls a step of its own",
+        );
+    }
     if let Some(close) = class.start.iter().find(|step| has(step, "close")) {
         return wrong(
             &close.place,

@@ -45,6 +45,7 @@ fn mistakes_in_steps_have_their_place() {
         ("connect = \"/x\"", "FILE:5: connect: in a task without close"),
         ("connect = \"x\"\n[[users.tasks.steps]]\nclose = true", "FILE:6: \"x\"; expected a path like"),
         ("receive = { jsn = 1 }", "FILE:6: receive has no jsn; did you mean json?"),
+        ("parallel = [{ ping = true }]", "FILE:5: parallel: a user has one WebSocket"),
         ("hold = \"soon\"", "FILE:6: hold: "),
         ("hold = \"pacing 5s\"", "FILE:6: hold: \"pacing 5s\": expected a time like 30s"),
         ("hold = \"5s\"\nseries = \"x\"", "FILE:7: series: of the times until what?"),

@@ -25,6 +25,17 @@ fn a_suite_is_checked_without_a_server() {
 }
 
 #[test]
+fn what_the_documentation_shows_is_right() {
+    let page = include_str!("../../../docs/ws-load.md");
+    let suite = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.toml");
+    std::fs::write(&path, suite).unwrap();
+    let (code, text) = said(&["check", "--suite", path.to_str().unwrap()]);
+    assert!(code == Some(0) && text.contains("1 user class, 6 steps"), "{text}");
+}
+
+#[test]
 fn once_shows_every_message() {
     let Some(hub) = Hub::open() else { return };
     let (code, text) = said(&["once", "--suite", WATCH, "--url", &hub.ws]);

@@ -169,6 +169,42 @@ fn kinds_of_messages_are_told_apart_and_a_wrong_answer_ends_the_iteration_alone(
     assert_eq!(whole(run, "checks_made") - whole(run, "checks_passed"), 30);
 }
 
+/// Users who stay connected, and say so when they leave.
+const STAY: &str = r#"
+[[users]]
+name = "stays"
+think = "50ms"
+[users.connect]
+path = "/quiet"
+[[users.start]]
+send = { type = "subscribe", channel = "alerts" }
+[[users.tasks]]
+name = "ask"
+send = { type = "metric_query" }
+answer = { json = { "$.type" = "reply" } }
+[[users.stop]]
+send = { type = "disconnect" }
+[[users.stop]]
+close = 1000
+reason = "bye"
+"#;
+
+#[test]
+fn users_who_stay_have_one_connection_and_last_steps() {
+    let Some(hub) = Hub::open() else { return };
+    let left = run(&hub, STAY, "-u 4 -d 1s");
+    assert_eq!(left.code, 0, "{}{}", left.stdout, left.stderr);
+    let (run, seen) = (left.run(), hub.close());
+    let asked = calls(run, "send metric_query");
+    assert!(asked.0 > 40 && asked == (seen.of("metric_query"), 0), "{asked:?}");
+    assert_eq!(
+        (calls(run, "send subscribe"), calls(run, "send disconnect"), calls(run, "close")),
+        ((4, 0), (4, 0), (4, 0))
+    );
+    assert_eq!((run.connections.opened, seen.0["codes"]["1000 bye"].as_u64()), (4, Some(4)), "{}", seen.0);
+    assert_eq!(whole(run, "messages_pushed"), seen.of("pushed alerts"));
+}
+
 /// A server that ends the connection.
 const DIE: &str = r#"
 [[users]]
