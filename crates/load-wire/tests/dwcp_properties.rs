@@ -99,8 +99,8 @@ proptest! {
     #[test]
     fn reordered_frames_are_found(payloads in payloads(), a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>()) {
         let mut frames = written(&payloads);
-        let (a, b) = (a.index(frames.len()), b.index(frames.len()));
-        prop_assume!(a != b);
+        let a = a.index(frames.len());
+        let b = (a + 1 + b.index(frames.len() - 1)) % frames.len();
         frames.swap(a, b);
         prop_assert!(read(&frames.concat(), usize::MAX).is_err());
         prop_assert!(read_messages(&frames).is_err());

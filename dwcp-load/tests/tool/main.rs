@@ -4,6 +4,7 @@
 
 mod data;
 mod faults;
+mod strange_target;
 mod stranger;
 mod truth;
 

@@ -5,6 +5,7 @@
 mod answers;
 mod client;
 mod dwcp;
+mod dwcp_data;
 mod faults;
 mod grpc;
 mod program;

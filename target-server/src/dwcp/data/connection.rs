@@ -28,13 +28,14 @@ struct Connection<C> {
     carrier: C,
     encoder: Encoder,
     place: Place,
-    /// What is to be sent, and when.
-    waiting: VecDeque<(u64, Vec<u8>)>,
+    /// What is to be sent, and when, and the credit that it grants.
+    waiting: VecDeque<(u64, Vec<u8>, u64)>,
     /// Where raw streams can be accepted.
     address: Option<IpAddr>,
     stream: u16,
-    /// Bytes of pages that came, and up to which they may.
+    /// Bytes of pages that came, up to which they may as far as the source has been told, and up to which they will.
     came: u64,
+    granted: u64,
     credit: u64,
     /// After so many it is lost.
     lost_after: Option<u64>,
@@ -61,6 +62,7 @@ pub(super) async fn serve<C: Carrier>(data: Rc<DataContext>, mut carrier: C, add
                 address,
                 stream,
                 came: 0,
+                granted: window,
                 credit: window,
                 lost_after,
             };
@@ -85,7 +87,7 @@ fn count(data: &DataContext, change: impl FnOnce(&mut super::DwcpDataReport)) {
 impl<C: Carrier> Connection<C> {
     async fn run(mut self) {
         let end = loop {
-            let due = self.waiting.front().map(|(due, _)| *due);
+            let due = self.waiting.front().map(|(due, ..)| *due);
             if due.is_some_and(|due| due <= now_ns()) {
                 if self.send_next().await.is_err() {
                     break End::Gone;
@@ -140,15 +142,17 @@ impl<C: Carrier> Connection<C> {
 
     /// Sends what waits longest, when its time has come.
     async fn send_next(&mut self) -> io::Result<()> {
-        let Some((due, frame)) = self.waiting.pop_front() else { return Ok(()) };
+        let Some((due, frame, granted)) = self.waiting.pop_front() else { return Ok(()) };
         self.data.context.timer.until(due).await;
+        self.granted = granted;
         self.carrier.send(frame).await
     }
 
     fn answer(&mut self, kind: Kind, payload: &[u8]) {
         let mut frame = Vec::with_capacity(64);
         self.encoder.put(kind, payload, &mut frame);
-        self.waiting.push_back((now_ns() + 2 * self.data.context.script.dwcp.data.latency_ns, frame));
+        let due = now_ns() + 2 * self.data.context.script.dwcp.data.latency_ns;
+        self.waiting.push_back((due, frame, self.credit));
     }
 
     /// Takes one frame; false after the last one.
@@ -188,7 +192,7 @@ impl<C: Carrier> Connection<C> {
     async fn pages(&mut self, seq: u32) -> Result<(), No> {
         let length = self.carrier.payload().len();
         self.came += length as u64;
-        if self.came > self.credit {
+        if self.came > self.granted {
             return Err(abort(code::TURN, "more than the credit"));
         }
         self.data.carry(length).await;
