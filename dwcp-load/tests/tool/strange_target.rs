@@ -52,10 +52,10 @@ fn target(features: u32, answer: Answer) -> String {
     url
 }
 
-fn frame(encoder: &mut Encoder, kind: Kind, payload: &[u8]) -> Option<Vec<u8>> {
+fn frame(encoder: &mut Encoder, kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     encoder.put(kind, payload, &mut out);
-    Some(out)
+    out
 }
 
 #[test]
@@ -64,24 +64,24 @@ fn every_mistake_of_a_target_is_the_fault_that_it_is() {
         (|_| Some(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), FaultKind::Malformed, 0),
         (|_| None, FaultKind::Closed, 0),
         // An acknowledgement of what was not sent.
-        (|to| frame(to, Kind::Ack, &Ack { next: 9, credit: 1 << 20 }.bytes()), FaultKind::Malformed, 5),
+        (|to| Some(frame(to, Kind::Ack, &Ack { next: 9, credit: 1 << 20 }.bytes())), FaultKind::Malformed, 5),
         // Credit that is taken back.
-        (|to| frame(to, Kind::Ack, &Ack { next: 1, credit: 1 }.bytes()), FaultKind::Malformed, 5),
+        (|to| Some(frame(to, Kind::Ack, &Ack { next: 1, credit: 1 }.bytes())), FaultKind::Malformed, 5),
         // Another phase.
         (
-            |to| frame(to, Kind::Done, &Step { phase: Phase::PostCopy, round: 0 }.done(0)),
+            |to| Some(frame(to, Kind::Done, &Step { phase: Phase::PostCopy, round: 0 }.done(0))),
             FaultKind::Malformed,
             5,
         ),
         // What only a source says.
-        (|to| frame(to, Kind::Rollback, &[]), FaultKind::Malformed, 5),
+        (|to| Some(frame(to, Kind::Rollback, &[])), FaultKind::Malformed, 5),
         // Longer than a source allows.
         (|to| Some(to.header(Kind::Abort, &[&[0; TO_SOURCE + 1]]).to_vec()), FaultKind::Malformed, 0),
         // A corrupted one.
         (
             |to| {
                 let mut done =
-                    frame(to, Kind::Done, &Step { phase: Phase::Initialization, round: 0 }.done(0))?;
+                    frame(to, Kind::Done, &Step { phase: Phase::Initialization, round: 0 }.done(0));
                 done[30] ^= 1;
                 Some(done)
             },
@@ -105,7 +105,7 @@ fn every_mistake_of_a_target_is_the_fault_that_it_is() {
 
 #[test]
 fn a_target_that_gives_up_and_does_not_say_what_became_of_it_has_failed() {
-    let url = target(0, |to| frame(to, Kind::Abort, &Reason { code: 9, text: "no disk" }.bytes()));
+    let url = target(0, |to| Some(frame(to, Kind::Abort, &Reason { code: 9, text: "no disk" }.bytes())));
     let left = run(&url, "--mode data -u 1 -n 1 --vm-memory 1MiB --streams 1 --timeout 1s");
     assert_eq!(left.code, 99, "{}", left.stderr);
     // It was asked to roll back and did not answer within the time of a migration.

@@ -95,6 +95,9 @@ impl Source {
     }
 }
 
+/// What a source does wrong.
+type Mistake<'a> = &'a dyn Fn(&mut Source);
+
 /// The payload with these pages of a chunk of round 1.
 fn pages(chunk: u32, pages: u64, bytes: &[u8]) -> Vec<u8> {
     let data = Data { chunk, round: 1, pages, zeros: 0 };
@@ -172,7 +175,7 @@ fn features_are_what_both_have_and_no_more_is_allowed() {
 #[test]
 fn every_wrong_frame_is_told_and_ends_the_connection() {
     let page = [5; PAGE];
-    let wrong: [(u16, &dyn Fn(&mut Source)); 9] = [
+    let wrong: [(u16, Mistake<'_>); 9] = [
         // Corrupted.
         (code::MALFORMED, &|source| {
             let mut frame = Vec::new();
@@ -200,7 +203,7 @@ fn every_wrong_frame_is_told_and_ends_the_connection() {
             source.say(Kind::Data, &payload);
         }),
         (code::MALFORMED, &|source| {
-            let header = source.encoder.header(Kind::Data, &[&[0; CHUNK + 100]]);
+            let header = source.encoder.header(Kind::Data, &[&vec![0; CHUNK + 100]]);
             source.send(&header);
         }),
         // What is not due.
@@ -224,7 +227,7 @@ fn who_exceeds_the_credit_is_cut_off() {
     let server = server("window = 1048576\nlatency = \"200ms\"");
     let mut source = Source::copying(&server, 0, 4 * CHUNK as u64);
     for chunk in 0..4 {
-        source.say(Kind::Data, &pages(chunk, u64::MAX, &[1; CHUNK]));
+        source.say(Kind::Data, &pages(chunk, u64::MAX, &vec![1; CHUNK]));
     }
     for _ in 0..3 {
         assert_eq!(source.hear().unwrap().0, Kind::Ack);
