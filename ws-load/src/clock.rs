@@ -2,7 +2,7 @@
 //! that is asked for.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::str::FromStr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -142,7 +142,8 @@ pub struct Clock {
 impl Clock {
     /// Whether the server at `addresses` is on this machine.
     pub fn is_here(addresses: &[SocketAddr]) -> bool {
-        addresses.iter().all(|address| address.ip().is_loopback())
+        // Only an address of this machine can be listened on.
+        addresses.iter().all(|address| UdpSocket::bind((address.ip(), 0)).is_ok())
     }
 
     /// What ages are corrected by, in ns: the server's clock is taken to be ahead by this.
@@ -213,6 +214,16 @@ mod tests {
         for text in ["", "-", "soon", "--1s", "-auto"] {
             assert!(text.parse::<ClockOffset>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn this_machine_knows_its_addresses() {
+        let is_here = |address: &str| Clock::is_here(&[address.parse().unwrap()]);
+        // Of the three, the second one is for documentation alone (RFC 5737).
+        assert_eq!(
+            (is_here("127.3.2.1:80"), is_here("192.0.2.1:80"), is_here("[::1]:80")),
+            (true, false, true)
+        );
     }
 
     #[test]

@@ -30,37 +30,37 @@ impl Counters {
         Self { first: count::counters().len() }
     }
 
-    /// [`COUNTERS`], the first.
+    /// `COUNTERS`, the first.
     pub fn own(self) -> usize {
         self.first
     }
 
-    /// [`COUNTERS`], the second.
+    /// `COUNTERS`, the second.
     pub fn judged(self) -> usize {
         self.first + 1
     }
 
-    /// [`COUNTERS`], the third.
+    /// `COUNTERS`, the third.
     pub fn wrong(self) -> usize {
         self.first + 2
     }
 
-    /// [`COUNTERS`], the fourth.
+    /// `COUNTERS`, the fourth.
     pub fn old(self) -> usize {
         self.first + 3
     }
 
-    /// [`COUNTERS`], the fifth.
+    /// `COUNTERS`, the fifth.
     pub fn failed(self) -> usize {
         self.first + 4
     }
 
-    /// [`COUNTERS`], the sixth.
+    /// `COUNTERS`, the sixth.
     pub fn passed(self) -> usize {
         self.first + 5
     }
 
-    /// [`COUNTERS`], the last.
+    /// `COUNTERS`, the last.
     pub fn made(self) -> usize {
         self.first + 6
     }

@@ -123,6 +123,25 @@ fn what_breaks_the_protocol_while_nobody_waits_is_told_too() {
 }
 
 #[test]
+fn an_answer_that_comes_byte_by_byte_is_read() {
+    let server = Raw::start(|peer| {
+        peer.upgrade();
+        while let Some(heard) = peer.hear() {
+            for byte in frame(heard.first, &heard.payload) {
+                peer.say(&[byte]);
+                tool_tests::pass(1);
+            }
+        }
+    });
+    // More than 125 bytes, so that the length is in pieces, too.
+    let message = "0123456789".repeat(13);
+    let left = tool().run(args(&server.url(), &format!("-u 2 -n 6 --message {message}")));
+    let run = left.run();
+    assert_eq!((left.code, run.ledger.calls.ok), (0, 6), "{}", left.stdout);
+    assert!(run.totals.service_ms.unwrap().min > 100.0, "a byte a millisecond");
+}
+
+#[test]
 fn a_text_is_sent_and_read_in_pieces() {
     let text = "zwölf Boxkämpfer jagen Viktor";
     for (kind, binary) in [(TEXT, ""), (2, " --binary")] {
