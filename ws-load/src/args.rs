@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use load_net::args::{HeaderArgs, TlsArgs};
+use load_net::local::LocalArgs;
 use load_suite::units;
 
 use crate::clock::ClockOffset;
@@ -63,6 +64,9 @@ pub struct WsArgs {
     /// Whom to trust.
     #[command(flatten)]
     pub tls: TlsArgs,
+    /// Where connections come from.
+    #[command(flatten)]
+    pub local: LocalArgs,
 }
 
 /// What a user does.

@@ -8,6 +8,12 @@ use load_report::model::ExtraPlan;
 pub const UPGRADE: usize = 0;
 /// Series: the age of a message, from the time in it to its being read.
 pub const LATENCY: usize = 1;
+/// Series: TCP alone.
+pub const TCP: usize = 2;
+/// Series: the TLS handshake alone.
+pub const TLS: usize = 3;
+/// Series: from the upgrade to the first message.
+pub const FIRST_MESSAGE: usize = 4;
 
 /// Counter: texts and binary messages that came.
 pub const RECEIVED: usize = 0;
@@ -31,6 +37,9 @@ pub fn series() -> Vec<ExtraPlan> {
     plans(&[
         ("upgrade", "From the upgrade request to its answer, after TCP and TLS; counts with the first call"),
         ("message_latency", "Age of pushed messages: from the time in them to their being read"),
+        ("tcp", "To connect, without TLS and the upgrade; counts with the first call"),
+        ("tls", "The TLS handshake; counts with the first call"),
+        ("first_message", "From the upgrade to the first message that comes, an answer or one by itself"),
     ])
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use load_core::error::UsageError;
 use load_core::protocol::{Script, Task, TaskStep};
 use load_net::args::wrong;
+use load_net::route::RouteArgs;
 use load_net::url::{Schemes, Url};
 use memchr::memmem::Finder;
 
@@ -42,8 +43,10 @@ impl Ws {
         let shares = shares(&args)?;
         clock::check(args.clock_offset, &shares, rules.expect.is_some())?;
         let script = Script::of(tasks(&args, &shares)?);
+        let route = RouteArgs { local: args.local.clone(), ..RouteArgs::default() }.route()?;
         Ok(Self {
             url,
+            route,
             args,
             headers,
             tls,

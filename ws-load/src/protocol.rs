@@ -7,9 +7,10 @@ use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
 use load_core::last_steps;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
-use load_net::connection::Tls;
-use load_net::reach::Target;
+use load_net::connection::{Connection, Tls};
+use load_net::reach::{self, Dial, Target};
 use load_net::redact::{self, Collector};
+use load_net::route::Route;
 use load_net::url::Url;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::scope::Scope;
@@ -19,7 +20,7 @@ use crate::args::{Share, WsArgs};
 use crate::ask::LIMIT;
 use crate::clock::Clock;
 use crate::count;
-use crate::session::{self as plain, Rules, Upgraded};
+use crate::session::{self as plain, Rules, Took, Upgraded};
 use crate::suite::request::Http;
 use crate::suite::session::Given;
 use crate::suite::step::Asked;
@@ -34,6 +35,7 @@ pub(crate) const AGENT: &str = concat!("quintet-ws-load/", env!("CARGO_PKG_VERSI
 /// WebSockets (RFC 6455).
 pub struct Ws {
     pub(crate) url: Url,
+    pub(crate) route: Route,
     pub(crate) args: WsArgs,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) tls: Option<Tls>,
@@ -129,6 +131,7 @@ impl Protocol for Ws {
             "tls": self.args.tls.describe(&self.url),
             "max_message": self.max_message(),
             "suite": self.suite.as_ref().map(|suite| suite.from.describe()),
+            "local_ips": self.args.local.local_ips.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
 
@@ -201,12 +204,8 @@ impl Protocol for Ws {
             // In a box, here and below, so that the futures of other runs stay small.
             return Box::pin(self.connect_user(suite, target, link, probe)).await.map(Link::Suite);
         }
-        let connection = target.connect(link, self.tls.as_ref(), probe).await?;
-        let scope = Scope::numbered(link.index, link.index, link.generation.into());
-        let begun = probe.now();
-        let upgraded = self.upgrade.run(connection, &scope).await;
-        let (socket, _) = upgraded.map_err(|error| error.fault(probe))?;
-        Ok(Link::Plain(Upgraded { socket, took_ns: probe.now().since(begun) }))
+        let (connection, took) = target.connect_timed(&self.dial(), link, probe).await?;
+        upgraded(&self.upgrade, connection, took, link, probe).await.map(Link::Plain)
     }
 
     async fn open(&self, link: Link, _vu: &Vu) -> Result<Session, Fault> {
@@ -289,6 +288,11 @@ impl Ws {
         self.args.max_message.unwrap_or(MAX_MESSAGE) as usize
     }
 
+    /// How connections are made.
+    fn dial(&self) -> Dial<'_> {
+        Dial { route: &self.route, host: "", port: 0, tls: self.tls.as_ref(), stages: None }
+    }
+
     /// Opens a connection for a user of a suite, and upgrades it unless a step does.
     async fn connect_user(
         &self,
@@ -297,18 +301,14 @@ impl Ws {
         link: LinkId,
         probe: &mut Probe<'_>,
     ) -> Result<Box<suite::Session>, Fault> {
-        let connection = target.connect(link, self.tls.as_ref(), probe).await?;
+        let (connection, took) = target.connect_timed(&self.dial(), link, probe).await?;
         let class = self.script.class_of(link.index);
         let http = (!suite.hosts.is_empty()).then(|| Box::new(Http::new(target.clone(), link)));
         let connect = &suite.classes[class].connect;
         if connect.by_step {
             return Ok(Box::new(suite::Session::bare(class, connection, http)));
         }
-        let scope = Scope::numbered(link.index, link.index, link.generation.into());
-        let begun = probe.now();
-        let upgraded = connect.upgrade.run(connection, &scope).await;
-        let (socket, _) = upgraded.map_err(|error| error.fault(probe))?;
-        let upgraded = Upgraded { socket, took_ns: probe.now().since(begun) };
+        let upgraded = upgraded(&connect.upgrade, connection, took, link, probe).await?;
         Ok(Box::new(suite::Session::open(class, upgraded, http)))
     }
 
@@ -340,6 +340,22 @@ impl Ws {
             _ => Ok(Outcome::default()),
         }
     }
+}
+
+/// Makes `connection`, for which it took so long, a WebSocket.
+async fn upgraded(
+    upgrade: &Upgrade,
+    connection: Connection,
+    took: reach::Took,
+    link: LinkId,
+    probe: &mut Probe<'_>,
+) -> Result<Upgraded, Fault> {
+    let scope = Scope::numbered(link.index, link.index, link.generation.into());
+    let begun = probe.now();
+    let ended = upgrade.run(connection, &scope).await;
+    let (socket, _) = ended.map_err(|error| error.fault(probe))?;
+    let at = probe.now();
+    Ok(Upgraded { socket, took: Box::new(Took { connection: took, upgrade_ns: at.since(begun), at }) })
 }
 
 #[cfg(test)]

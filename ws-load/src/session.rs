@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
+use load_core::clock::Nanos;
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_net::connection::Connection;
 use load_report::fault::FaultKind;
@@ -28,8 +29,19 @@ const SAMPLE: usize = 80;
 pub struct Upgraded<S = Connection> {
     /// The connection.
     pub socket: WebSocketStream<S>,
-    /// How long it took, in ns.
-    pub took_ns: u64,
+    /// How long it took. In a box that goes when it has been told.
+    pub took: Box<Took>,
+}
+
+/// How long it took to get a WebSocket.
+#[derive(Default)]
+pub struct Took {
+    /// To connect, and to shake hands for TLS.
+    pub connection: load_net::reach::Took,
+    /// The HTTP upgrade, ns.
+    pub upgrade_ns: u64,
+    /// When it was done.
+    pub at: Nanos,
 }
 
 /// How messages are told apart.
@@ -48,8 +60,8 @@ pub struct Rules {
 pub struct Session<S = Connection> {
     pub(crate) socket: WebSocketStream<S>,
     pub(crate) heard: Heard,
-    /// How long the upgrade took, in ns, until it has been told.
-    upgrade_ns: Option<u64>,
+    /// How long it took to get here, until that has been told.
+    took: Option<Box<Took>>,
 }
 
 /// What is known of a connection's messages.
@@ -63,6 +75,8 @@ pub(crate) struct Heard {
     next: Option<u64>,
     /// What has come since the last call on the connection ended.
     come: Come,
+    /// Since when nothing has come, until the first message.
+    silent_since: Option<Nanos>,
 }
 
 /// Texts and binary messages that have come. Pushes come between calls, too: they count with the call that ends next.
@@ -83,22 +97,26 @@ pub(crate) enum Is {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// A session on a connection that was just upgraded.
-    pub fn new(Upgraded { socket, took_ns }: Upgraded<S>) -> Self {
-        Self { socket, heard: Heard::default(), upgrade_ns: Some(took_ns) }
+    pub fn new(Upgraded { socket, took }: Upgraded<S>) -> Self {
+        let heard = Heard { silent_since: Some(took.at), ..Heard::default() };
+        Self { socket, heard, took: Some(took) }
     }
 
     /// A session on a connection whose upgrade has been told of.
     pub(crate) fn again(socket: WebSocketStream<S>) -> Self {
-        Self { socket, heard: Heard::default(), upgrade_ns: None }
+        Self { socket, heard: Heard::default(), took: None }
     }
 
     /// Tells what the upgrade took, with the first call on the connection: most connections are made before time
     /// zero, in a phase that is not counted.
     #[inline]
     pub fn tell_upgrade(&mut self, probe: &Probe<'_>) {
-        if let Some(took_ns) = self.upgrade_ns.take() {
-            probe.observe(count::UPGRADE, took_ns);
+        let Some(took) = self.took.take() else { return };
+        probe.observe(count::TCP, took.connection.tcp_ns);
+        if let Some(tls_ns) = took.connection.tls_ns {
+            probe.observe(count::TLS, tls_ns);
         }
+        probe.observe(count::UPGRADE, took.upgrade_ns);
     }
 
     /// Sends `text` and waits for the answer.
@@ -308,6 +326,9 @@ impl Heard {
     /// A text or binary message has come.
     pub(crate) fn came(&mut self, content: &[u8], probe: &Probe<'_>) {
         probe.count(count::RECEIVED, 1);
+        if let Some(since) = self.silent_since.take() {
+            probe.observe(count::FIRST_MESSAGE, probe.now().since(since));
+        }
         self.come.bytes += content.len() as u64;
         self.come.messages = self.come.messages.saturating_add(1);
     }

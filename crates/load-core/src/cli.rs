@@ -66,7 +66,7 @@ pub fn load<P: Protocol>(words: &[&str]) -> Result<Box<RunFile>, RunError> {
         std::iter::once(P::NAME).chain(words.iter().copied()).map(str::to_owned).collect();
     let matches = command::<P>(about).try_get_matches_from(&argv).map_err(usage)?;
     let mut args = LoadArgs::from_arg_matches(&matches).map_err(usage)?;
-    if args.processes > 1 {
+    if args.processes != 1 {
         return Err(UsageError::new(
             "--processes: a call from within a program has no processes of its own; leave it out",
         )

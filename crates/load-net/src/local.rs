@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use load_core::protocol::LinkId;
+
 /// Addresses from the first to the last, both included; never expanded, because a network may have millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalIps {
@@ -13,6 +15,36 @@ pub struct LocalIps {
     count: u128,
     is_v4: bool,
 }
+
+/// The addresses to connect from.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct LocalArgs {
+    /// Connect from these addresses in turn: addresses, ranges A-B, networks A/BITS [default: the system's choice; towards
+    /// 127.0.0.0/8 another one of that network for each 16,384 connections].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Connections")]
+    pub local_ips: Vec<LocalIps>,
+}
+
+impl LocalArgs {
+    /// The address from which `link` connects to `target`, one of so many `targets`; none for the system's choice. Links
+    /// that share an address of the target differ in this one first.
+    pub fn pick(&self, link: LinkId, targets: usize, target: IpAddr) -> Option<IpAddr> {
+        let turn = link.index / (targets as u64).max(1);
+        if !self.local_ips.is_empty() {
+            return LocalIps::pick(&self.local_ips, target, turn + u64::from(link.generation));
+        }
+        let block = turn / LOOPBACK_BLOCK;
+        match target {
+            IpAddr::V4(target) if target.is_loopback() && block > 0 => LOOPBACK.at_turn(block.into()),
+            _ => None,
+        }
+    }
+}
+
+/// Links that connect from one address of the loopback network: fewer than there are ports, for those of connections that were
+/// closed stay in use for a while.
+const LOOPBACK_BLOCK: u64 = 1 << 14;
+const LOOPBACK: LocalIps = LocalIps { first: 0x7f00_0001, count: (1 << 24) - 2, is_v4: true };
 
 const EXPECTED: &str = "expected an address, a range like 10.0.0.1-10.0.0.9, or a network like 10.0.0.0/24";
 
@@ -52,6 +84,10 @@ impl LocalIps {
             turn -= ips.count;
         }
         None
+    }
+
+    fn at_turn(&self, turn: u128) -> Option<IpAddr> {
+        (turn < self.count).then(|| self.at(turn))
     }
 
     fn at(&self, index: u128) -> IpAddr {
@@ -111,6 +147,19 @@ mod tests {
         assert_eq!(taken(&["10.0.0.7/31"], "1.1.1.1", 2), ["10.0.0.6", "10.0.0.7"]);
         assert_eq!(taken(&["10.9.8.7/8"], "1.1.1.1", 1), ["10.0.0.1"]);
         assert_eq!(taken(&["fd00::/64"], "::2", 2), ["fd00::", "fd00::1"]);
+    }
+
+    #[test]
+    fn the_loopback_network_has_an_address_for_each_block_of_links() {
+        let from = |index, target: &str| {
+            let link = LinkId { index, ..LinkId::FIRST };
+            LocalArgs::default().pick(link, 1, target.parse().unwrap()).map(|ip| ip.to_string())
+        };
+        assert_eq!(from(16_383, "127.0.0.1"), None);
+        assert_eq!(from(16_384, "127.0.0.1").as_deref(), Some("127.0.0.2"));
+        assert_eq!(from(999_999, "127.3.2.1").as_deref(), Some("127.0.0.62"));
+        assert_eq!(from(999_999, "10.0.0.1"), None);
+        assert_eq!(from(999_999, "::1"), None);
     }
 
     #[test]

@@ -43,6 +43,15 @@ pub struct Target {
     pub others: Vec<(String, Vec<IpAddr>)>,
 }
 
+/// What it took to connect.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Took {
+    /// TCP, and the proxy's tunnel, ns.
+    pub tcp_ns: u64,
+    /// The TLS handshake, ns; none without TLS.
+    pub tls_ns: Option<u64>,
+}
+
 impl Target {
     /// Finds out where `url` is and that it accepts connections, and TLS where that is asked for.
     ///
@@ -112,6 +121,26 @@ impl Target {
         link: LinkId,
         probe: &mut Probe<'_>,
     ) -> Result<Connection, Fault> {
+        let (connection, took) = self.connect_timed(dial, link, probe).await?;
+        if let Some(first) = dial.stages {
+            probe.observe(first + CONNECTING, took.tcp_ns);
+            if let Some(tls_ns) = took.tls_ns {
+                probe.observe(first + TLS_HANDSHAKING, tls_ns);
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Like [`Target::connect_by`], and what it took.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn connect_timed(
+        &self,
+        dial: &Dial<'_>,
+        link: LinkId,
+        probe: &mut Probe<'_>,
+    ) -> Result<(Connection, Took), Fault> {
         let begin = probe.now();
         let mut socket = if let Some(path) = dial.route.unix_socket() {
             Socket::unix(path).await.map_err(|error| refused(&error, path.display(), probe))?
@@ -131,13 +160,8 @@ impl Target {
             probe.note(format_args!("{}: {}", self.place(dial, link), tls::explain(&error)));
             Fault::fatal(FaultKind::Tls)
         })?;
-        if let Some(first) = dial.stages {
-            probe.observe(first + CONNECTING, connected.since(begin));
-            if dial.tls.is_some() {
-                probe.observe(first + TLS_HANDSHAKING, probe.now().since(connected));
-            }
-        }
-        Ok(connection)
+        let tls_ns = dial.tls.map(|_| probe.now().since(connected));
+        Ok((connection, Took { tcp_ns: connected.since(begin), tls_ns }))
     }
 
     /// Opens a connection to the other host of `dial` for `link`.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use load_core::error::UsageError;
 use load_core::protocol::LinkId;
 
-use crate::local::LocalIps;
+use crate::local::{LocalArgs, LocalIps};
 use crate::proxy::Proxy;
 
 /// The flags about the way. No `Debug`: the proxy may have a password.
@@ -21,9 +21,9 @@ pub struct RouteArgs {
     /// The addresses of HOST:PORT, instead of what its name resolves to; HOST may be *. Repeatable.
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", help_heading = "Connections")]
     pub resolve: Vec<Resolve>,
-    /// Connect from these addresses in turn: addresses, ranges A-B, networks A/BITS.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Connections")]
-    pub local_ips: Vec<LocalIps>,
+    /// Where connections come from.
+    #[command(flatten)]
+    pub local: LocalArgs,
     /// Connect to this Unix socket, whatever the URL says.
     #[arg(
         long,
@@ -101,7 +101,7 @@ impl Route {
 
     /// The addresses to connect from; none for the system's choice.
     pub fn local_ips(&self) -> &[LocalIps] {
-        &self.args.local_ips
+        &self.args.local.local_ips
     }
 
     /// Where connections for `host` and `port` go.
@@ -129,8 +129,7 @@ impl Route {
     /// The address from which `link` connects to `target`, one of so many `targets`; none for the system's choice. Links
     /// that share an address of the target differ in this one first.
     pub fn local(&self, link: LinkId, targets: usize, target: SocketAddr) -> Option<IpAddr> {
-        let turn = link.index / (targets as u64).max(1) + u64::from(link.generation);
-        LocalIps::pick(&self.args.local_ips, target.ip(), turn)
+        self.args.local.pick(link, targets, target.ip())
     }
 
     /// What differs from the plain way, for the record.
@@ -139,7 +138,7 @@ impl Route {
         serde_json::json!({
             "connect_to": list(self.args.connect_to.iter().map(ToString::to_string).collect()),
             "resolve": list(self.args.resolve.iter().map(ToString::to_string).collect()),
-            "local_ips": list(self.args.local_ips.iter().map(ToString::to_string).collect()),
+            "local_ips": list(self.args.local.local_ips.iter().map(ToString::to_string).collect()),
             "unix_socket": self.args.unix_socket,
             "proxy": self.proxy.as_ref().map(Proxy::label),
         })

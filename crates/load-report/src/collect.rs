@@ -186,6 +186,7 @@ impl Series {
         (point.vus, point.in_flight, point.connections) = (vus, in_flight, connections);
         let mut response = Histogram::new();
         for phase in &frame.tally.phases {
+            point.opened += phase.connects.opened;
             let all = all_ops(&phase.ops);
             point.ok += all.ok;
             point.failed += all.failed.total();
@@ -238,6 +239,7 @@ pub fn join(a: Point, b: &Point) -> Point {
         vus: b.vus,
         in_flight: b.in_flight,
         connections: b.connections,
+        opened: a.opened + b.opened,
         mean_ms,
         p50_ms: None,
         p95_ms: None,

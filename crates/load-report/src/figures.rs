@@ -1,7 +1,6 @@
 //! What follows from the record? Totals, phases, ops and verdict, computed from counters and histograms.
 
 use crate::exit::Exit;
-use crate::fault::ByKind;
 use crate::gauge::Samples;
 use crate::hist::Histogram;
 use crate::laws;
@@ -10,9 +9,12 @@ use crate::model::{
     Header, Health, LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RatePlan, RateReport, RunFile,
     ThresholdOutcome, Timeseries,
 };
-use crate::tally::{Ledger, OpTally, PhaseTally, Tally};
+use crate::tally::{ConnectTally, Ledger, OpTally, PhaseTally, Tally};
 use crate::threshold::{self, Threshold};
 use crate::verdict::{self, Verdict};
+
+/// With fewer connections, the memory of a process says nothing about one of them.
+const MANY_CONNECTIONS: u64 = 1_000;
 
 /// The lossless half of a run file: everything else follows from it.
 #[derive(Clone, Debug)]
@@ -315,14 +317,18 @@ fn ledger(data: &Tally, health: &Health) -> LedgerReport {
 }
 
 fn connections(data: &Tally, health: &Health) -> Connections {
-    let (mut opened, mut failed, mut time) = (0, ByKind::default(), Histogram::new());
+    let mut all = ConnectTally::default();
     for phase in &data.phases {
-        opened += phase.connects.opened;
-        failed.merge(&phase.connects.failed);
-        time.merge(&phase.connects.time);
+        all.merge(&phase.connects);
     }
-    let connect_ms = Quantiles::of(&time);
-    Connections { opened, failed: failed.total(), peak: health.peak_connections, connect_ms }
+    Connections {
+        opened: all.opened,
+        failed: all.failed.total(),
+        peak: health.peak_connections,
+        connect_ms: Quantiles::of(&all.time),
+        lost: all.lost,
+        reconnect_ms: Quantiles::of(&all.outage),
+    }
 }
 
 fn generator(plan: &Plan, health: &Health, begun: u64, counted: &PhaseTally) -> Generator {
@@ -330,6 +336,8 @@ fn generator(plan: &Plan, health: &Health, begun: u64, counted: &PhaseTally) -> 
         cpu_s: health.cpu_ns as f64 / 1e9,
         cpu_us_per_call: if begun == 0 { 0.0 } else { health.cpu_ns as f64 / 1e3 / begun as f64 },
         max_rss_bytes: health.max_rss_bytes,
+        rss_bytes_per_connection: (health.peak_connections >= MANY_CONNECTIONS)
+            .then(|| health.max_rss_bytes as f64 / health.peak_connections as f64),
         lateness_ms: Quantiles::of(&counted.lateness),
         turn_ms: Quantiles::of(&counted.turn),
         generator_bound: verdict::generator_bound(plan, health),

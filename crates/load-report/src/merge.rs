@@ -239,7 +239,8 @@ fn phase_weight(phase: &PhaseTally) -> u128 {
         let counts = [l.scheduled, l.unsent, l.unsent_while_idle, l.ok, l.abandoned, l.lost];
         counts.into_iter().chain(l.failed.iter().map(|(_, n)| n)).map(u128::from).sum::<u128>()
     };
-    let connects = phase.connects.failed.iter().map(|(_, n)| n).chain([phase.connects.opened]);
+    let connects =
+        phase.connects.failed.iter().map(|(_, n)| n).chain([phase.connects.opened, phase.connects.lost]);
     let histograms = [
         &phase.iteration_ok,
         &phase.iteration_failed,
@@ -249,6 +250,7 @@ fn phase_weight(phase: &PhaseTally) -> u128 {
         &phase.turn,
         &phase.abandoned_age,
         &phase.connects.time,
+        &phase.connects.outage,
     ];
     let histograms = histograms.into_iter().chain(&phase.extras).map(|h| u128::from(h.count()));
     let counters = phase.counters.iter().copied().map(u128::from);

@@ -161,6 +161,10 @@ pub struct Connections {
     pub peak: u64,
     /// Time to establish one; none without any.
     pub connect_ms: Option<Quantiles>,
+    /// Ended before their time, by a fault.
+    pub lost: u64,
+    /// Time from such an end until there was another one in its place; none without any.
+    pub reconnect_ms: Option<Quantiles>,
 }
 
 /// One phase.
@@ -252,6 +256,9 @@ pub struct Generator {
     pub cpu_us_per_call: f64,
     /// Largest resident set of a process, bytes, added over processes.
     pub max_rss_bytes: u64,
+    /// The same for each of the connections that were open at a time, bytes; none with fewer than 1,000.
+    #[serde(default)]
+    pub rss_bytes_per_connection: Option<f64>,
     /// How late calls were sent although a lane was free; none without any.
     pub lateness_ms: Option<Quantiles>,
     /// Turns of the event loops; none without any.
@@ -342,6 +349,9 @@ pub struct Point {
     pub in_flight: u64,
     /// The most connections open at a time in it.
     pub connections: u64,
+    /// Connections opened in it.
+    #[serde(default)]
+    pub opened: u64,
     /// Mean response time of the successful calls, ms; 0 without any.
     pub mean_ms: f64,
     /// Median response time of the successful calls, ms; none without any, and none in merged files.

@@ -123,6 +123,27 @@ pub struct ConnectTally {
     pub failed: ByKind,
     /// Time from the attempt to the established connection, TLS included.
     pub time: Histogram,
+    /// Connections that ended before their time, by a fault.
+    pub lost: u64,
+    /// Time from such an end until there was another connection in its place.
+    pub outage: Histogram,
+}
+
+impl ConnectTally {
+    /// Adds the counts of `other`.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.failed.merge(&other.failed);
+        self.time.merge(&other.time);
+        self.lost += other.lost;
+        self.outage.merge(&other.outage);
+    }
+
+    fn clear(&mut self) {
+        (self.opened, self.failed, self.lost) = (0, ByKind::default(), 0);
+        self.time.clear();
+        self.outage.clear();
+    }
 }
 
 /// One phase.
@@ -178,9 +199,7 @@ impl PhaseTally {
         self.lateness.merge(&other.lateness);
         self.turn.merge(&other.turn);
         self.abandoned_age.merge(&other.abandoned_age);
-        self.connects.opened += other.connects.opened;
-        self.connects.failed.merge(&other.connects.failed);
-        self.connects.time.merge(&other.connects.time);
+        self.connects.merge(&other.connects);
         merge_each(&mut self.extras, &other.extras, Histogram::merge);
         merge_each(&mut self.counters, &other.counters, |mine, theirs| *mine += theirs);
     }
@@ -199,12 +218,10 @@ impl PhaseTally {
             &mut self.lateness,
             &mut self.turn,
             &mut self.abandoned_age,
-            &mut self.connects.time,
         ] {
             histogram.clear();
         }
-        self.connects.opened = 0;
-        self.connects.failed = ByKind::default();
+        self.connects.clear();
     }
 }
 

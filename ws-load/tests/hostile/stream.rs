@@ -135,7 +135,7 @@ pub(crate) fn listen(stream: Fed, observer: &dyn load_core::record::Observer) ->
     let rules = Rules { expect: None, fields, binary: false, fragment: None };
     let (socket, _) = ends(upgrade.run(stream, &Scope::default()))?;
     let mut note = String::new();
-    let mut session = Session::new(Upgraded { socket, took_ns: 0 });
+    let mut session = Session::new(Upgraded { socket, took: Box::default() });
     let fault = ends(session.listen(&rules, &mut Probe::for_test(observer, &mut note)));
     let sent = sent.lock().map(|sent| sent.clone()).unwrap_or_default();
     Ok(End { fault, note, sent })

@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use load_report::fault::FaultKind;
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
@@ -19,6 +18,9 @@ use super::worker::Worker;
 use crate::clock::Nanos;
 use crate::protocol::{Fault, Probe, Protocol, Vu};
 use crate::record::Start;
+
+/// A connection that was open for so long, ns, is not one that the target refuses in its own way.
+const SETTLED: u64 = 1_000_000_000;
 
 /// A slot of the engine: one iteration at a time.
 pub(super) struct Lane<P: Protocol> {
@@ -41,11 +43,26 @@ pub(super) struct Lane<P: Protocol> {
     active: bool,
     /// The last iteration has ended the user's visit.
     away: bool,
+    /// When its connection was opened, and when it is to be replaced.
+    opened: Nanos,
+    retire: Nanos,
+    /// The last connection ended by itself soon after it was there: another one waits for a while.
+    hurt: bool,
 }
 
-/// What ended the wait for a tick.
+/// What ended the wait of an idle lane.
+enum Waited {
+    Told(Told),
+    Retired,
+    Lost(Fault),
+}
+
+/// What comes next for a lane.
 enum Next {
     Tick(Start),
+    Retired,
+    /// The user's time is over.
+    Over,
     Lost(Fault),
     Closed,
 }
@@ -70,6 +87,9 @@ impl<P: Protocol> Lane<P> {
             started: Vec::new(),
             active: false,
             away: false,
+            opened: Nanos::ZERO,
+            retire: Nanos::NEVER,
+            hurt: false,
             worker,
         }
     }
@@ -79,7 +99,18 @@ impl<P: Protocol> Lane<P> {
         if self.spans.last().is_some_and(|span| span.0 > Nanos::ZERO) {
             return Ok(());
         }
-        self.seat.open(&self.vu).await.map_err(|fault| (fault, self.seat.note.clone()))
+        self.open().await.map_err(|fault| (fault, self.seat.note.clone()))
+    }
+
+    /// Gets a session, and draws how long its connection lives.
+    async fn open(&mut self) -> Result<(), Fault> {
+        self.seat.open(&self.vu).await?;
+        self.opened = self.worker.clock.now();
+        if let Some(lifetime) = self.worker.plan.lifetime {
+            let (now, chance) = (self.opened.0, self.seat.chance(self.worker.plan.record.seed));
+            self.retire = Nanos(lifetime.after(now, now, chance));
+        }
+        Ok(())
     }
 
     /// Waits for time zero, while the protocol reads what comes by itself. None when the run is given up.
@@ -128,16 +159,27 @@ impl<P: Protocol> Lane<P> {
             return false;
         }
         self.set_active(true);
+        if self.freed >= self.retire {
+            self.retire = Nanos::NEVER;
+            self.seat.leave().await;
+        }
         if self.seat.session.is_none() {
             let was_away = std::mem::take(&mut self.away) && self.worker.is_closed_model();
             if was_away && self.due > self.freed && self.sleep_until(self.due).await == Told::Closed {
                 return false;
             }
+            let hurt = std::mem::take(&mut self.hurt);
+            if hurt {
+                let again = self.freed + self.backoff.pause();
+                if self.sleep_until(again).await == Told::Closed {
+                    return false;
+                }
+            }
             let worker = Rc::clone(&self.worker);
             let (id, began) = (self.id, worker.clock.now());
             let opened = tokio::select! {
                 biased;
-                opened = self.seat.open(&self.vu) => opened,
+                opened = self.open() => opened,
                 // Only calls are waited for at the end, not connections.
                 () = worker.closed(id) => return false,
             };
@@ -145,7 +187,9 @@ impl<P: Protocol> Lane<P> {
                 return self.stay_down(began, fault).await;
             }
             self.worker.dispatcher.borrow_mut().set_down(self.id, None);
-            self.backoff.reset();
+            if !hurt {
+                self.backoff.reset();
+            }
             self.freed = self.worker.clock.now();
             if P::VISITS {
                 self.started.clear();
@@ -155,6 +199,11 @@ impl<P: Protocol> Lane<P> {
         }
         match self.next().await {
             Next::Closed => return false,
+            Next::Retired => self.freed = self.worker.clock.now(),
+            Next::Over => {
+                self.leave().await;
+                return !self.spans.is_empty();
+            }
             Next::Lost(fault) => self.lose_idle(fault),
             Next::Tick(start) => self.iterate(start).await,
         }
@@ -165,7 +214,7 @@ impl<P: Protocol> Lane<P> {
     async fn become_active(&mut self) -> bool {
         loop {
             let Some(&(begin, end)) = self.spans.last() else { return false };
-            if self.due.max(self.freed) < end {
+            if self.freed < end {
                 if self.freed >= begin {
                     return true;
                 }
@@ -216,25 +265,28 @@ impl<P: Protocol> Lane<P> {
             }
             dispatcher.enqueue(self.id);
         }
-        match self.wait_idle(None).await {
-            Ok(Told::Take(Tick { seq, due, idle_until })) => {
-                Next::Tick(Start { seq, due, freed, idle_until, start: self.worker.clock.now() })
+        let ended = match self.wait_idle(None).await {
+            Waited::Told(Told::Take(Tick { seq, due, idle_until })) => {
+                return Next::Tick(Start { seq, due, freed, idle_until, start: self.worker.clock.now() });
             }
-            Ok(Told::Closed) => Next::Closed,
-            Err(fault) => {
-                self.worker.dispatcher.borrow_mut().leave_queue(self.id);
-                Next::Lost(fault)
-            }
-        }
+            Waited::Told(Told::Closed) => return Next::Closed,
+            Waited::Retired => Next::Retired,
+            Waited::Lost(fault) => Next::Lost(fault),
+        };
+        self.worker.dispatcher.borrow_mut().leave_queue(self.id);
+        ended
     }
 
     async fn next_closed(&mut self) -> Next {
-        let (due, mut start) = (self.due, self.freed);
+        // Until its time is over, a user listens, though nothing more may be due.
+        let end = self.spans.last().map_or(Nanos::NEVER, |span| span.1);
+        let (due, mut start) = (self.due.min(end), self.freed);
         if due > self.freed {
             match self.wait_idle(Some(due)).await {
-                Ok(Told::Take(_)) => start = self.worker.clock.now(),
-                Ok(Told::Closed) => return Next::Closed,
-                Err(fault) => return Next::Lost(fault),
+                Waited::Told(Told::Take(_)) => start = self.worker.clock.now(),
+                Waited::Told(Told::Closed) => return Next::Closed,
+                Waited::Retired => return Next::Retired,
+                Waited::Lost(fault) => return Next::Lost(fault),
             }
         }
         if self.spans.last().is_none_or(|span| start >= span.1)
@@ -254,30 +306,33 @@ impl<P: Protocol> Lane<P> {
     fn span_over(&mut self, now: Nanos) -> Next {
         self.freed = now;
         self.spans.pop();
-        if self.spans.is_empty() { Next::Closed } else { Next::Lost(Fault::fatal(FaultKind::Closed)) }
+        Next::Over
     }
 
-    /// Waits for a tick, or until `due`, while the protocol reads what comes by itself.
-    async fn wait_idle(&mut self, due: Option<Nanos>) -> Result<Told, Fault> {
-        if let Some(due) = due {
-            self.seat.alarm.set(due);
+    /// Waits for a tick, or until `due`, or until the connection is to be replaced, while the protocol reads what comes by
+    /// itself.
+    async fn wait_idle(&mut self, due: Option<Nanos>) -> Waited {
+        let until = due.unwrap_or(Nanos::NEVER).min(self.retire);
+        if until != Nanos::NEVER {
+            self.seat.alarm.set(until);
         }
         let id = self.id;
         let Seat { worker, session, note, alarm, .. } = &mut self.seat;
         let worker = &**worker;
         let mut probe = Probe::new(worker, note);
-        let Some(session) = session.as_mut() else { return Ok(Told::Closed) };
+        let Some(session) = session.as_mut() else { return Waited::Told(Told::Closed) };
         let mut idle = pin!(worker.protocol.idle(session, &mut probe));
         poll_fn(|context| {
             if let Poll::Ready(told) = worker.dispatcher.borrow_mut().poll_told(id, context) {
-                return Poll::Ready(Ok(told));
+                return Poll::Ready(Waited::Told(told));
             }
-            if let Some(due) = due
-                && alarm.poll_rang(context).is_ready()
-            {
-                return Poll::Ready(Ok(Told::Take(Tick::own(due))));
+            if until != Nanos::NEVER && alarm.poll_rang(context).is_ready() {
+                let due = due.filter(|due| *due == until);
+                return Poll::Ready(
+                    due.map_or(Waited::Retired, |due| Waited::Told(Told::Take(Tick::own(due)))),
+                );
             }
-            idle.as_mut().poll(context).map(Err)
+            idle.as_mut().poll(context).map(Waited::Lost)
         })
         .await
     }
@@ -287,6 +342,7 @@ impl<P: Protocol> Lane<P> {
         if self.seat.session.is_some() {
             self.seat.lose(fault);
             self.freed = self.worker.clock.now();
+            self.hurt = self.freed.since(self.opened) < SETTLED;
         }
     }
 

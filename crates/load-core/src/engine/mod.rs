@@ -3,6 +3,7 @@
 //! A worker is one thread with a current-thread runtime. Its dispatcher hands ticks to idle lanes, its lanes make
 //! calls over links, its recorder counts, and once a second a frame with what was counted leaves the worker.
 
+mod admission;
 mod backoff;
 pub mod dispatch;
 mod lane;

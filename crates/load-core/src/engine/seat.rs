@@ -7,12 +7,14 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use load_report::fault::FaultKind;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::dispatch::LaneId;
 use super::links::Found;
 use super::within::within;
 use super::worker::Worker;
-use crate::clock::Alarm;
+use crate::clock::{Alarm, Nanos};
 use crate::protocol::{Fault, LinkId, Probe, Protocol, Sharing, Vu};
 
 pub(super) use call::{Course, Unfinished};
@@ -35,6 +37,8 @@ pub(super) struct Seat<P: Protocol> {
     /// Calls in a row without waiting.
     pub(super) streak: u32,
     pub(super) note: String,
+    /// Since when there is no connection, where there was one.
+    lost_at: Option<Nanos>,
 }
 
 impl<P: Protocol> Seat<P> {
@@ -50,8 +54,15 @@ impl<P: Protocol> Seat<P> {
             alarm: worker.clock.alarm(),
             streak: 0,
             note: String::new(),
+            lost_at: None,
             worker,
         }
+    }
+
+    /// A number from 0 to 1, without 1, drawn for its present link.
+    pub(super) fn chance(&self, seed: u64) -> f64 {
+        let link = self.number ^ u64::from(self.generation).rotate_right(24);
+        Xoshiro256PlusPlus::seed_from_u64(seed ^ link.wrapping_mul(0x9E37_79B9_7F4A_7C15)).random()
     }
 
     /// Another one of the same lane, number `side` of those besides the first.
@@ -80,6 +91,10 @@ impl<P: Protocol> Seat<P> {
         self.alarm.set(worker.clock.now() + worker.plan.timeout);
         let opened = within(&self.alarm, pin!(worker.protocol.open(link, vu))).await;
         self.session = Some(opened.output.unwrap_or(Err(Fault::fatal(FaultKind::Timeout)))?);
+        if let Some(lost_at) = self.lost_at.take() {
+            let now = self.worker.clock.now();
+            self.worker.recorder.borrow_mut().reconnected(lost_at, now);
+        }
         Ok(())
     }
 
@@ -110,6 +125,12 @@ impl<P: Protocol> Seat<P> {
     /// Opens one link; besides calls that open their own, the series of connection times is fed here alone.
     async fn connect(&mut self, id: LinkId) -> Result<P::Link, Fault> {
         let Self { worker, alarm, note, .. } = self;
+        let asked = worker.clock.now();
+        let admitted = worker.admission.admit(asked);
+        if admitted > asked {
+            alarm.set(admitted);
+            alarm.wait().await;
+        }
         let start = worker.clock.now();
         alarm.set(start + worker.plan.timeout);
         let mut probe = Probe::new(&**worker, note);
@@ -150,6 +171,13 @@ impl<P: Protocol> Seat<P> {
         let now = self.worker.clock.now();
         self.worker.recorder.borrow_mut().lost_while_idle(now, &fault, &self.note);
         self.drop_session(false);
+        self.lost(now);
+    }
+
+    /// A connection was lost at `now`.
+    pub(super) fn lost(&mut self, now: Nanos) {
+        self.worker.recorder.borrow_mut().lost(now);
+        self.lost_at.get_or_insert(now);
     }
 
     /// Ends the session in good order.

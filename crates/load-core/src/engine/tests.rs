@@ -1,5 +1,6 @@
 //! The real engine in virtual time, against a protocol whose every answer is scripted.
 
+mod held;
 mod hold;
 mod parallel;
 mod pool;
@@ -48,6 +49,8 @@ struct Scripted {
     freeze: (i64, i64),
     /// No connection is accepted, and those that exist break, between these two instants.
     away: (i64, i64),
+    /// A connection ends as soon as nothing is under way on it.
+    dies: bool,
     /// Only every so many calls meet the condition.
     holds_every: u64,
     calls: AtomicU64,
@@ -64,6 +67,7 @@ impl Scripted {
             service_ns: MS,
             freeze: (0, 0),
             away: (0, 0),
+            dies: false,
             holds_every: 1,
             calls: AtomicU64::new(0),
             connects: AtomicU64::new(0),
@@ -122,6 +126,12 @@ impl Protocol for Scripted {
     }
     async fn open(&self, _: (), _: &Vu) -> Result<Alarm, Fault> {
         Ok(the_clock().alarm())
+    }
+    async fn idle(&self, _: &mut Alarm, _: &mut Probe<'_>) -> Fault {
+        if self.dies {
+            return Fault::fatal(FaultKind::Closed);
+        }
+        std::future::pending().await
     }
     async fn call(
         &self,

@@ -12,6 +12,7 @@ use load_suite::think::Think;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
+use super::admission::Admission;
 use super::dispatch::{Dispatcher, LaneId, Tick, Told};
 use super::lane::Lane;
 use super::lanes::Lanes;
@@ -132,6 +133,7 @@ pub(super) struct Worker<P: Protocol> {
     /// The pause that the plan wants, whatever a class of users says.
     pub(super) think: Option<Think>,
     users: Option<Users>,
+    pub(super) admission: Admission,
     segment: Segment,
     closed_ticks: Cell<u64>,
     /// Process and worker.
@@ -265,6 +267,7 @@ impl<P: Protocol> Worker<P> {
             most_active: Cell::new(0),
             think,
             users,
+            admission: Admission::new(plan.connect_rate, segment.index, segment.of, clock.now()),
             segment,
             closed_ticks: Cell::new(0),
             id: (process, worker),

@@ -30,6 +30,13 @@ pub struct LoadArgs {
     /// How arrivals are spread [default: constant].
     #[arg(long, value_name = "KIND", value_enum, help_heading = "Load")]
     pub arrivals: Option<ArrivalKind>,
+    /// New connections/s in TOTAL at most, the first ones and those after an outage: 500, 6000/m [default: no limit].
+    #[arg(long, value_name = "R", value_parser = units::rate, help_heading = "Load")]
+    pub connect_rate: Option<f64>,
+    /// Close a connection after so long, when no call is under way on it, and open another one: 30s, 30s..60s,
+    /// "exponential 45s" [default: never].
+    #[arg(long, value_name = "D | A..B", value_parser = Think::parse, help_heading = "Load")]
+    pub lifetime: Option<Think>,
     /// Most lanes that the open model may add when those at the start are all waiting [default: none are added].
     #[arg(long, value_name = "N", value_parser = units::count, help_heading = "Load")]
     pub max_vus: Option<u64>,
@@ -71,7 +78,8 @@ pub struct LoadArgs {
     /// Worker threads of each process [default: all cores].
     #[arg(long, value_name = "N", help_heading = "Machine")]
     pub threads: Option<u32>,
-    /// Processes that share the work on this machine: a number, or auto for one a core.
+    /// Processes that share the work on this machine: a number, or auto: one a core, and more where the connections are
+    /// more than the descriptors of so many.
     #[arg(long, value_name = "N|auto", value_parser = processes, default_value = "1", help_heading = "Machine")]
     pub processes: u32,
     /// Do part I of N of the run; N such runs together are exactly the whole one.
@@ -237,9 +245,12 @@ fn expressions(text: &str) -> Result<Expressions, String> {
     k6_thresholds(file, &json).map(Expressions).map_err(|error| error.to_string())
 }
 
+/// `--processes auto`.
+pub(super) const AUTO: u32 = 0;
+
 fn processes(text: &str) -> Result<u32, String> {
     if text == "auto" {
-        return Ok(std::thread::available_parallelism().map_or(1, |n| n.get() as u32));
+        return Ok(AUTO);
     }
     text.parse()
         .ok()

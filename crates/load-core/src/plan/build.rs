@@ -12,7 +12,8 @@ use load_suite::stage::Stage;
 use load_suite::suite::Event;
 use load_suite::think::Think;
 
-use super::args::{ArrivalKind, LoadArgs};
+use super::args::{AUTO, ArrivalKind, LoadArgs};
+use super::preflight::{self, opened};
 use super::sample::sample;
 use super::{Load, RunPlan};
 use crate::clock::Nanos;
@@ -108,11 +109,9 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     let (timeout, graceful_stop) = (args.timeout.unwrap_or(PATIENCE), args.graceful_stop.unwrap_or(PATIENCE));
     let thresholds = thresholds(args, &context)?;
     let sample = sample(args, &context, &thresholds)?;
-    let shape = match &load {
-        Load::Closed { users, .. } => users,
-        Load::Open { rate, .. } => rate,
-    };
-    let threads = threads(args, context.sharing, max_vus, connections)?;
+    let (Load::Closed { users: shape, .. } | Load::Open { rate: shape, .. }) = &load;
+    let processes = processes(args, &context, max_vus, connections);
+    let threads = threads(args, processes, context.sharing, max_vus, connections)?;
     let seconds = |d: Duration| d.as_secs_f64();
     let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let record = Plan {
@@ -132,7 +131,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         timeout_s: seconds(timeout),
         graceful_stop_s: seconds(graceful_stop),
         threads,
-        processes: args.processes,
+        processes,
         seed: args.seed,
         ops: context.ops,
         extras: context.extras,
@@ -155,6 +154,8 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         vus,
         max_vus,
         connections,
+        connect_rate: args.connect_rate,
+        lifetime: lifetime(args, context.sharing)?,
         sharing: context.sharing,
         weight: context.weight,
         width: context.width,
@@ -162,7 +163,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         graceful_stop: graceful_stop.into(),
         timeout: timeout.into(),
         threads,
-        processes: args.processes,
+        processes,
         raw: raw(args)?,
         events: events(args, duration)?,
         sample: sample.filter(|_| args.segment.index == 0).map(Nanos::from),
@@ -170,12 +171,27 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     })
 }
 
+/// Processes of this segment.
+fn processes(args: &LoadArgs, context: &Context, max_vus: u64, connections: u64) -> u32 {
+    if args.processes != AUTO {
+        return args.processes;
+    }
+    let links = opened(context.sharing, max_vus, context.width, connections);
+    preflight::processes(args.segment.share_of(links.saturating_mul(context.weight.connections)))
+}
+
 /// Workers of each process, every one of which has a lane, and a connection.
-fn threads(args: &LoadArgs, sharing: Sharing, max_vus: u64, connections: u64) -> Result<u32, UsageError> {
+fn threads(
+    args: &LoadArgs,
+    processes: u32,
+    sharing: Sharing,
+    max_vus: u64,
+    connections: u64,
+) -> Result<u32, UsageError> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let workers = if sharing == Sharing::Exclusive { max_vus } else { max_vus.min(connections) };
     let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-    let parts = args.processes.saturating_mul(args.segment.of);
+    let parts = processes.saturating_mul(args.segment.of);
     let fewer = |what: String| {
         refuse(format!(
             "{what} than the {parts} processes of all segments, each of which needs one: ask for fewer processes"
@@ -187,8 +203,8 @@ fn threads(args: &LoadArgs, sharing: Sharing, max_vus: u64, connections: u64) ->
     if max_vus < u64::from(parts) {
         return fewer(format!("{max_vus} {} fewer", if max_vus == 1 { "user is" } else { "users are" }));
     }
-    let threads = args.threads.unwrap_or_else(|| (cores / args.processes).max(1));
-    Ok(threads.clamp(1, (workers / args.processes / args.segment.of).max(1)))
+    let threads = args.threads.unwrap_or_else(|| (cores / processes).max(1));
+    Ok(threads.clamp(1, (workers / processes / args.segment.of).max(1)))
 }
 
 /// A request at least for every user.
@@ -247,6 +263,7 @@ fn check(args: &LoadArgs) -> Result<(), UsageError> {
         ("--requests", args.requests == Some(0)),
         ("--threads", args.threads == Some(0)),
         ("--spawn-rate", args.spawn_rate == Some(0.0)),
+        ("--connect-rate", args.connect_rate == Some(0.0)),
         ("--timeout", args.timeout.is_some_and(|timeout| timeout.is_zero())),
         ("--duration", args.duration.is_some_and(|d| d.is_zero())),
     ] {
@@ -379,6 +396,19 @@ fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, Usag
         Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
     };
     Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, _>>()?))
+}
+
+/// After how long a connection is replaced.
+fn lifetime(args: &LoadArgs, sharing: Sharing) -> Result<Option<Think>, UsageError> {
+    match args.lifetime {
+        Some(_) if sharing != Sharing::Exclusive => refuse(
+            "--lifetime is for connections that belong to one user each; here users share them: leave it out",
+        ),
+        Some(Think::None | Think::Pacing(_)) => {
+            refuse("--lifetime: expected a time above 0, like 30s, 30s..60s or \"exponential 45s\"")
+        }
+        lifetime => Ok(lifetime),
+    }
 }
 
 /// The events of the run, each of which has to come within it.

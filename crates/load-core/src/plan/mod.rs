@@ -58,6 +58,10 @@ pub struct RunPlan {
     pub max_vus: u64,
     /// Connections, over all segments.
     pub connections: u64,
+    /// New connections/s over all segments, at most.
+    pub connect_rate: Option<f64>,
+    /// After how long a connection is replaced.
+    pub lifetime: Option<Think>,
     /// How lanes and links go together.
     pub sharing: Sharing,
     /// What a link takes of this machine.

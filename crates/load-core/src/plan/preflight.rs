@@ -27,12 +27,7 @@ pub struct Needs {
 /// What `plan` needs on this machine.
 pub fn needs(plan: &RunPlan) -> Needs {
     let processes = u64::from(plan.processes);
-    // A connection of its own for each call that a lane has under way; shared links and pools have their number, whatever
-    // the lanes.
-    let connections = match plan.sharing {
-        Sharing::Exclusive => plan.max_vus.saturating_mul(plan.width),
-        Sharing::Shared { .. } | Sharing::Pool => plan.connections,
-    };
+    let connections = opened(plan.sharing, plan.max_vus, plan.width, plan.connections);
     let links = plan.segment.share_of(connections);
     let here = links.saturating_mul(plan.weight.connections);
     let bytes = links.saturating_mul(plan.weight.bytes);
@@ -41,6 +36,24 @@ pub fn needs(plan: &RunPlan) -> Needs {
         ports: here,
         memory_bytes: (here * LANE_BYTES + processes * BASE_BYTES).saturating_add(bytes),
     }
+}
+
+/// The most connections that are open at a time, over all segments.
+pub(super) fn opened(sharing: Sharing, max_vus: u64, width: u64, connections: u64) -> u64 {
+    match sharing {
+        // One for each call that a lane has under way.
+        Sharing::Exclusive => max_vus.saturating_mul(width),
+        // Their number, whatever the lanes.
+        Sharing::Shared { .. } | Sharing::Pool => connections,
+    }
+}
+
+/// How many processes so many connections need on this machine: one a core at least, as far as there are connections.
+pub(super) fn processes(connections: u64) -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let each = limit.saturating_sub(OWN_DESCRIPTORS).max(1);
+    connections.div_ceil(each).max(cores.min(connections)).clamp(1, 1_024) as u32
 }
 
 /// Checks `plan` against the limits of this machine and raises the soft limit of descriptors where needed.

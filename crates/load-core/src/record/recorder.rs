@@ -223,6 +223,16 @@ impl Recorder {
         }
     }
 
+    /// A connection was lost at `at`, whatever was under way on it.
+    pub fn lost(&mut self, at: Nanos) {
+        self.phase(at).connects.lost += 1;
+    }
+
+    /// Whoever had lost its connection at `lost_at` has had another one since `now`.
+    pub fn reconnected(&mut self, lost_at: Nanos, now: Nanos) {
+        self.phase(now).connects.outage.record(now.since(lost_at));
+    }
+
     /// A connection was lost while it was idle.
     pub fn lost_while_idle(&mut self, at: Nanos, fault: &Fault, note: &str) {
         self.fault(None, fault.kind, fault.code, at, note);

@@ -116,8 +116,8 @@ pub fn exceptions(run: &RunFile) -> Vec<u8> {
 }
 
 /// `<component>_timeseries.csv`: one row an interval, in the columns of Locust's `_stats_history.csv`.
-/// Percentiles that a point does not have are `N/A`, and so are the cumulative median and minimum. Behind those columns is
-/// one for each gauge, with the last look before the end of the interval, or just after it.
+/// Percentiles that a point does not have are `N/A`, and so are the cumulative median and minimum. Behind those columns are
+/// the most connections open at a time in the interval, those opened in it, and one column for each gauge, with the last look before the end of the interval, or just after it.
 pub fn timeseries(run: &RunFile) -> Vec<u8> {
     let mut head = vec!["Timestamp", "User Count", "Type", "Name", "Requests/s", "Failures/s"];
     head.extend(PERCENTILES.map(|(name, _)| name));
@@ -129,6 +129,8 @@ pub fn timeseries(run: &RunFile) -> Vec<u8> {
         "Total Min Response Time",
         "Total Max Response Time",
         "Total Average Content Size",
+        "Open Connections",
+        "Opened Connections",
     ]);
     let gauges: Vec<String> = run.header.plan.gauges.iter().map(|gauge| safe(&gauge.name)).collect();
     head.extend(gauges.iter().map(String::as_str));
@@ -161,6 +163,7 @@ pub fn timeseries(run: &RunFile) -> Vec<u8> {
         ];
         row.extend(PERCENTILES.map(|(name, _)| stored(name).map_or_else(|| NONE.to_owned(), decimal)));
         row.extend(total.row());
+        row.extend([point.connections, point.opened].map(|n| n.to_string()));
         let mut look = None;
         while let Some(within) = looks.next_if(|look| look.t_s < point.t_s + interval_s + LATE_S) {
             look = Some(within);

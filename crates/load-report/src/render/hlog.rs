@@ -59,6 +59,7 @@ fn series<'a>(run: &'a RunFile, tally: &'a PhaseTally) -> Vec<(String, &'a Histo
         ("loop.turn", &tally.turn),
         ("abandoned.age", &tally.abandoned_age),
         ("connect", &tally.connects.time),
+        ("reconnect", &tally.connects.outage),
     ];
     let own = own.into_iter().map(|(name, histogram)| (name.to_owned(), histogram));
     let extras =

@@ -123,9 +123,11 @@ fn times(out: &mut String, run: &RunFile) {
     table_head(out, &[&["ms"], &PERCENTILES[..], &["mean"]].concat(), 1);
     let totals = &run.totals;
     let rows = [("response", &totals.response_ms), ("service", &totals.service_ms), ("lag", &totals.lag_ms)];
-    let connect = run.connections.connect_ms.is_some().then_some(("connect", &run.connections.connect_ms));
+    let connections =
+        [("connect", &run.connections.connect_ms), ("reconnect", &run.connections.reconnect_ms)];
+    let connections = connections.into_iter().filter(|(_, quantiles)| quantiles.is_some());
     let extras = run.extras.iter().map(|extra| (extra.name.as_str(), &extra.ms));
-    for (name, quantiles) in rows.into_iter().chain(connect).chain(extras) {
+    for (name, quantiles) in rows.into_iter().chain(connections).chain(extras) {
         let mean = quantiles.as_ref().map_or_else(|| "–".to_owned(), |q| number(q.mean));
         let values = percentiles(quantiles.as_ref());
         table_row(out, [markdown(name)].into_iter().chain(values).chain([mean]));

@@ -150,10 +150,14 @@ fn load(run: &RunFile) -> String {
     } else {
         String::new()
     };
+    let lost = match run.connections.lost {
+        0 => String::new(),
+        lost => format!("{} lost, ", count(lost)),
+    };
     format!(
         "  offered      {} for {}{uncounted}\n  achieved     {}/s successful over {}{messages}\n  \
          calls        {} begun, {} failed, {} abandoned, {} unsent: error rate {}\n  \
-         transfer     {} sent, {} received\n  connections  {} opened, {} failed, at most {} at a time\n",
+         transfer     {} sent, {} received\n  connections  {} opened, {} failed, {lost}at most {} at a time\n",
         offered(run),
         seconds(plan.duration_s),
         number(totals.rate_per_s),
@@ -183,9 +187,10 @@ fn times(run: &RunFile) -> String {
         ("service (end − start)", &run.totals.service_ms),
         ("lag (start − due)", &run.totals.lag_ms),
         ("connect", &run.connections.connect_ms),
+        ("reconnect (after a loss)", &run.connections.reconnect_ms),
     ];
     for (name, quantiles) in rows {
-        if quantiles.is_some() || !name.starts_with("connect") {
+        if quantiles.is_some() || !name.contains("connect") {
             let mean = quantiles.as_ref().map_or_else(|| "–".to_owned(), |q| number(q.mean));
             table.row([name.to_owned()].into_iter().chain(percentiles(quantiles.as_ref())).chain([mean]));
         }
@@ -347,8 +352,11 @@ fn generator(run: &RunFile) -> String {
     let p99 = |q: &Option<Quantiles>| {
         q.as_ref().map_or_else(|| "–".to_owned(), |q| format!("{} ms", number(q.p99)))
     };
+    let a_connection = generator
+        .rss_bytes_per_connection
+        .map_or_else(String::new, |each| format!(" ({} a connection)", bytes(each as u64)));
     let mut out = format!(
-        "  CPU {} ({} µs a call), memory {}, lateness p99 {}, loop turn p99 {}\n",
+        "  CPU {} ({} µs a call), memory {}{a_connection}, lateness p99 {}, loop turn p99 {}\n",
         seconds(generator.cpu_s),
         number(generator.cpu_us_per_call),
         bytes(generator.max_rss_bytes),

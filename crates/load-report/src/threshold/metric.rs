@@ -62,6 +62,8 @@ pub(super) enum Builtin {
     LoopTurn,
     /// Time to establish a connection, over the whole run.
     ConnectTime,
+    /// Time without a connection, from the loss of one until there was another one in its place.
+    ReconnectTime,
     /// End − due of iterations, failed ones too.
     IterationDuration,
     /// k6: service time of all calls.
@@ -94,6 +96,8 @@ pub(super) enum Builtin {
     ConnectionsOpened,
     /// Failed attempts to connect over the whole run.
     ConnectionsFailed,
+    /// Connections that ended before their time, by a fault.
+    ConnectionsLost,
     /// Successful calls a second.
     Throughput,
     /// Lanes in use.
@@ -112,7 +116,7 @@ pub(super) enum Builtin {
 struct Entry(Builtin, &'static str, Kind, Dimension, Detail, Bias);
 
 /// All of them, in the order of the enum.
-const TABLE: [Entry; 29] = {
+const TABLE: [Entry; 31] = {
     use Builtin as B;
     use Dimension::{Bytes, Count, PerSecond, Ratio, Time};
     use Kind::{Counter, Figure, Gauge, Rate, Trend};
@@ -124,6 +128,7 @@ const TABLE: [Entry; 29] = {
         Entry(B::Lateness, "lateness", Trend, Time, Detail::Phase, Bias::Longer),
         Entry(B::LoopTurn, "loop_turn", Trend, Time, Detail::Phase, Bias::Longer),
         Entry(B::ConnectTime, "connect_time", Trend, Time, Detail::Phase, Bias::Longer),
+        Entry(B::ReconnectTime, "reconnect_time", Trend, Time, Detail::Phase, Bias::Longer),
         Entry(B::IterationDuration, "iteration_duration", Trend, Time, Detail::Phase, Bias::Longer),
         Entry(B::HttpReqDuration, "http_req_duration", Trend, Time, Detail::Outcome, Bias::Longer),
         Entry(B::GrpcReqDuration, "grpc_req_duration", Trend, Time, Detail::Outcome, Bias::Longer),
@@ -140,6 +145,7 @@ const TABLE: [Entry; 29] = {
         Entry(B::Messages, "messages", Counter, Count, Detail::Op, Bias::Less),
         Entry(B::ConnectionsOpened, "connections_opened", Counter, Count, Detail::Phase, Bias::None),
         Entry(B::ConnectionsFailed, "connections_failed", Counter, Count, Detail::Phase, Bias::None),
+        Entry(B::ConnectionsLost, "connections_lost", Counter, Count, Detail::Phase, Bias::None),
         Entry(B::Throughput, "throughput", Figure, PerSecond, Detail::Op, Bias::Less),
         Entry(B::Vus, "vus", Gauge, Count, Detail::Phase, Bias::None),
         Entry(B::VusMax, "vus_max", Figure, Count, Detail::Run, Bias::None),
@@ -186,7 +192,10 @@ impl Builtin {
 
     /// Whether phases that are not counted belong to it: connections are mostly opened before anything counts.
     pub(super) fn counts_everywhere(self) -> bool {
-        matches!(self, Self::ConnectTime | Self::ConnectionsOpened | Self::ConnectionsFailed)
+        matches!(
+            self,
+            Self::ConnectTime | Self::ConnectionsOpened | Self::ConnectionsFailed | Self::ConnectionsLost
+        )
     }
 
     /// What a generator at its limit does to it.

@@ -206,6 +206,8 @@ impl<'a> Part<'a> {
                 Ok(Data::Times(merged(both)))
             }
             B::ConnectTime => Ok(Data::Times(merged(self.tallies().map(|tally| &tally.connects.time)))),
+            B::ReconnectTime => Ok(Data::Times(merged(self.tallies().map(|tally| &tally.connects.outage)))),
+            B::ConnectionsLost => self.attempts(|tally| tally.connects.lost),
             B::ConnectionsOpened => self.attempts(|tally| tally.connects.opened),
             B::ConnectionsFailed => self.attempts(|tally| tally.connects.failed.total()),
             B::ErrorRate => Ok(self.error_rate()),

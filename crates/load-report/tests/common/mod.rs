@@ -145,6 +145,7 @@ fn timeseries() -> Timeseries {
         vus: 8,
         in_flight: 5,
         connections: 8,
+        opened: if t == 0 { 8 } else { 0 },
         mean_ms: 52.5,
         p50_ms: Some(52.0),
         p95_ms: Some(97.0),

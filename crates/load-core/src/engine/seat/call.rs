@@ -137,6 +137,9 @@ impl<P: Protocol> Seat<P> {
         }
         if result.map_or_else(|fault| fault.ends_session, |outcome| outcome.ends_session) {
             self.drop_session(timed_out);
+            if result.is_err() {
+                self.lost(course.times.end);
+            }
         }
         result.map_err(|fault| Unfinished(fault.kind))
     }
