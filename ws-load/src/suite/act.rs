@@ -61,12 +61,14 @@ impl Session {
                 Ok(self.got(0, message))
             }
             Act::Ping(payload) => self.ping(class, payload.as_ref(), scope, probe).await,
-            Act::Connect(uri) => self.connect(class, uri, scope, probe).await,
-            Act::Close { code, reason } => self.goodbye(class, (*code, reason), scope, probe).await,
+            // In boxes: they are rare, and every call of every user would have room for them.
+            Act::Connect(uri) => Box::pin(self.connect(class, uri, scope, probe)).await,
+            Act::Close { code, reason } => Box::pin(self.goodbye(class, (*code, reason), scope, probe)).await,
             Act::Request(request, place) => {
                 let Some(http) = &mut self.http else { return Ok(self.done(0, 0)) };
                 probe.show(&format_args!("> over HTTP to {}:{}", place.host, place.port));
-                let (status, outcome) = http.exchange((request, place), given.tls, vu, probe).await?;
+                let exchange = Box::pin(http.exchange((request, place), given.tls, vu, probe));
+                let (status, outcome) = exchange.await?;
                 show(&http.body, "< ", probe);
                 if !rules.is_status(status) {
                     return Err(
