@@ -114,12 +114,12 @@ impl Protocol for Ws {
 
     fn describe(&self) -> serde_json::Value {
         let shown = |(name, value): &(String, String)| format!("{name}: {}", redact::header(name, value));
-        let send: Vec<_> = self.shares.iter().map(Share::to_string).collect();
+        let send = self.shares.iter().map(Share::to_string).collect::<Vec<_>>().join(",");
         serde_json::json!({
             "url": self.label(),
             "headers": self.headers.iter().map(shown).collect::<Vec<_>>(),
             "subprotocols": self.args.subprotocol,
-            "send": send.join(","),
+            "send": self.suite.is_none().then_some(send),
             "message_bytes": self.args.message.as_ref().map(String::len),
             "publish_message_bytes": self.args.publish_message.as_ref().map(String::len),
             "binary": self.args.binary,

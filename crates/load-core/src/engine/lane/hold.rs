@@ -65,7 +65,8 @@ impl<P: Protocol> Lane<P> {
             (past, done) = (Nanos(due.0 - begin.0), index + 1);
             let Some(call) = hold.timers[index].draw(&self.vu.scope) else { continue };
             course.next(due, self.worker.clock.now());
-            let called = self.seat.call(&mut self.vu, call, course).await;
+            // In a box of its own: most of the time the connection is held and nothing is called.
+            let called = Box::pin(self.seat.call(&mut self.vu, call, course)).await;
             // It has failed by itself; the user goes on where the connection does.
             if let (Err(unfinished), None) = (called, &self.seat.session) {
                 return Err(unfinished);
