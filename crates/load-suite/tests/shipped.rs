@@ -49,7 +49,7 @@ fn every_shipped_suite_is_right_in_every_profile_and_environment() {
     let mut seen = 0;
     for entry in fs::read_dir(suites()).unwrap() {
         let folder = entry.unwrap().path();
-        for tool in ["api", "grpc", "db"] {
+        for tool in ["api", "ws", "grpc", "db"] {
             if folder.join(format!("{tool}.toml")).exists() {
                 seen += read(&folder, tool);
             }
@@ -64,11 +64,13 @@ fn every_system_has_a_contract_and_a_smoke_test() {
     let open = |path: &Path| fs::read_to_string(path);
     for (system, tool, profiles) in [
         ("novacron", "api", "load spike stress soak throughput"),
+        ("novacron", "ws", "load thousand"),
         ("novacron", "db", "load throughput"),
         ("novacron-database", "api", "load throughput"),
         ("nova-torch", "db", "development staging production stress soak spike failover production-rate"),
         ("nova-torch", "grpc", "development staging production stress soak spike failover production-rate"),
         ("aragora", "api", "light medium heavy spike soak"),
+        ("aragora", "ws", "light medium heavy spike soak"),
         ("platform", "api", "load stress spike endurance throughput"),
         ("platform-visitor", "api", "load stress spike throughput"),
         ("megaagent", "api", "normal stress spike endurance throughput"),
