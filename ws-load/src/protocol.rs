@@ -306,7 +306,7 @@ impl Ws {
         let http = (!suite.hosts.is_empty()).then(|| Box::new(Http::new(target.clone(), link)));
         let connect = &suite.classes[class].connect;
         if connect.by_step {
-            return Ok(Box::new(suite::Session::bare(class, connection, http)));
+            return Ok(Box::new(suite::Session::bare(class, (connection, took), http)));
         }
         let upgraded = upgraded(&connect.upgrade, connection, took, link, probe).await?;
         Ok(Box::new(suite::Session::open(class, upgraded, http)))

@@ -102,11 +102,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Self { socket, heard, took: Some(took) }
     }
 
-    /// A session on a connection whose upgrade has been told of.
-    pub(crate) fn again(socket: WebSocketStream<S>) -> Self {
-        Self { socket, heard: Heard::default(), took: None }
-    }
-
     /// Tells what the upgrade took, with the first call on the connection: most connections are made before time
     /// zero, in a phase that is not counted.
     #[inline]

@@ -16,7 +16,6 @@ use super::Class;
 use super::rules::{Rules, Seen};
 use super::session::{Given, Session, Wire, show};
 use super::step::{Act, Asked, Known};
-use crate::count;
 use crate::end::{NO_CLOSE_FRAME, fault};
 use crate::session::{self as plain, Is, content};
 
@@ -116,7 +115,6 @@ impl Session {
                 Known::Any => true,
             };
             if is_answer {
-                self.socket(probe)?.heard.came(seen.content, probe);
                 probe.count(Is::Answer.counter(), 1);
                 return Ok(message);
             }
@@ -166,8 +164,8 @@ impl Session {
         scope: &Scope,
         probe: &mut Probe<'_>,
     ) -> Result<Got, Fault> {
-        let connection = match std::mem::replace(&mut self.wire, Wire::Over) {
-            Wire::Bare(connection) => connection,
+        let (connection, took) = match std::mem::replace(&mut self.wire, Wire::Over) {
+            Wire::Bare(connection, took) => (connection, took),
             other => {
                 self.wire = other;
                 probe.note("connect: it is a WebSocket already; close comes before a second one");
@@ -182,9 +180,11 @@ impl Session {
         let begun = probe.now();
         let upgraded = class.connect.upgrade.run_to(connection, Some(uri), scope).await;
         let (socket, _) = upgraded.map_err(|error| error.fault(probe))?;
-        let took_ns = probe.now().since(begun);
-        probe.observe(count::UPGRADE, took_ns);
-        self.wire = Wire::Open(plain::Session::again(socket));
+        let at = probe.now();
+        let took = Box::new(plain::Took { connection: took, upgrade_ns: at.since(begun), at });
+        let mut open = plain::Session::new(plain::Upgraded { socket, took });
+        open.tell_upgrade(probe);
+        self.wire = Wire::Open(open);
         Ok(self.done(0, 0))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_net::connection::{Connection, Tls};
+use load_net::reach::Took;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
 use tokio::io::AsyncReadExt as _;
@@ -60,8 +61,8 @@ pub struct Session {
 /// How far the connection is.
 #[expect(clippy::large_enum_variant, reason = "nearly all are upgraded, nearly all the time")]
 pub(super) enum Wire {
-    /// It has not been upgraded.
-    Bare(Connection),
+    /// It has not been upgraded; so long it took to get there.
+    Bare(Connection, Took),
     /// It is a WebSocket.
     Open(plain::Session),
     /// It is no more.
@@ -70,8 +71,9 @@ pub(super) enum Wire {
 
 impl Session {
     /// A connection of a user of `class` that a step is to upgrade.
-    pub fn bare(class: usize, connection: Connection, http: Option<Box<Http>>) -> Self {
-        Self::of(class, Wire::Bare(connection), http)
+    pub fn bare(class: usize, connection: (Connection, Took), http: Option<Box<Http>>) -> Self {
+        let (connection, took) = connection;
+        Self::of(class, Wire::Bare(connection, took), http)
     }
 
     /// An upgraded one.
@@ -135,7 +137,15 @@ impl Session {
             match self.read(probe).await {
                 Ok(message) if message.is_pong() => {}
                 Ok(message) => self.early.push_back((message, wall_ns())),
-                Err(fault) => return fault,
+                Err(fault) => {
+                    // Nobody will ask for them now.
+                    for (message, came_ns) in std::mem::take(&mut self.early) {
+                        let seen = Seen::new(content(&message), message.is_binary());
+                        let class = &suite.classes[self.class];
+                        let _ = self.take(class, (&seen, came_ns), scope, probe);
+                    }
+                    return fault;
+                }
             }
         }
         self.wait(suite, None, scope, probe).await.err().unwrap_or(Fault::fatal(FaultKind::Closed))
@@ -154,7 +164,7 @@ impl Session {
     ) -> Result<(), Fault> {
         self.begun = true;
         let class = &suite.classes[self.class];
-        if let Wire::Bare(connection) = &mut self.wire {
+        if let Wire::Bare(connection, _) = &mut self.wire {
             let read = connection.read(&mut [0]).await;
             return Err(match read {
                 Ok(0) => Fault::fatal(FaultKind::Closed),
@@ -188,16 +198,18 @@ impl Session {
         match std::mem::replace(wire, Wire::Over) {
             Wire::Open(plain::Session { mut socket, mut heard, .. }) => {
                 let pushes = &suite.classes[*class].pushes;
-                let mut take = |message: &Message, came_ns| {
+                let mut take = |message: &Message, came_ns, is_new: bool| {
                     let seen = Seen::new(content(message), message.is_binary());
-                    heard.came(seen.content, probe);
+                    if is_new {
+                        heard.came(seen.content, probe);
+                    }
                     // The connection ends in any case.
                     let _ = pushes.take(&mut heard, &seen, came_ns, &Scope::default(), probe);
                 };
-                early.iter().for_each(|(message, came_ns)| take(message, *came_ns));
-                farewell(&mut socket, |message| take(message, wall_ns())).await;
+                early.iter().for_each(|(message, came_ns)| take(message, *came_ns, false));
+                farewell(&mut socket, |message| take(message, wall_ns(), true)).await;
             }
-            Wire::Bare(connection) => connection.close().await,
+            Wire::Bare(connection, _) => connection.close().await,
             Wire::Over => {}
         }
     }
@@ -206,7 +218,7 @@ impl Session {
     pub(super) fn socket(&mut self, probe: &mut Probe<'_>) -> Result<&mut plain::Session, Fault> {
         match &mut self.wire {
             Wire::Open(open) => Ok(open),
-            Wire::Bare(_) => {
+            Wire::Bare(..) => {
                 probe.note("no WebSocket yet: a step connect = \"/...\" has to come first");
                 Err(Fault::answered(FaultKind::Wrong, 0))
             }
@@ -227,11 +239,15 @@ impl Session {
         Ok((message, wall_ns()))
     }
 
+    /// The next message or pong from the connection, of which it is counted that it has come.
     async fn read(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
-        let message = self.socket(probe)?.next(probe).await?;
-        match &message {
-            Message::Pong(_) => probe.show(&"< (pong)"),
-            message => show(content(message), "< ", probe),
+        let open = self.socket(probe)?;
+        let message = open.next(probe).await?;
+        if message.is_pong() {
+            probe.show(&"< (pong)");
+        } else {
+            open.heard.came(content(&message), probe);
+            show(content(&message), "< ", probe);
         }
         Ok(message)
     }
@@ -252,7 +268,6 @@ impl Session {
     ) -> Result<(), Fault> {
         let is_own = self.own.contains(&digest(seen.content));
         let open = self.socket(probe)?;
-        open.heard.came(seen.content, probe);
         if is_own {
             probe.count(class.pushes.counters.own(), 1);
             return Ok(());

@@ -112,7 +112,10 @@ fn a_connection_goes_where_an_answer_over_http_has_said() {
     let debate = run.extras.iter().find(|extra| extra.name == "debate").unwrap();
     assert_eq!(debate.count, 12);
     assert!(debate.ms.unwrap().min >= 80.0, "{:?}", debate.ms);
-    assert_eq!(observed(run, "upgrade"), 12);
+    assert_eq!(
+        (observed(run, "upgrade"), observed(run, "tcp"), observed(run, "first_message")),
+        (12, 12, 12)
+    );
     assert_eq!((run.connections.opened, run.ledger.control_calls), (12, 0));
 }
 
@@ -203,6 +206,28 @@ fn users_who_stay_have_one_connection_and_last_steps() {
     );
     assert_eq!((run.connections.opened, seen.0["codes"]["1000 bye"].as_u64()), (4, Some(4)), "{}", seen.0);
     assert_eq!(whole(run, "messages_pushed"), seen.of("pushed alerts"));
+}
+
+#[test]
+fn a_connection_whose_lifetime_is_over_is_a_visit_that_ends() {
+    let Some(hub) = Hub::open() else { return };
+    let left = run(
+        &hub,
+        &STAY.replace("[[users.stop]]\nclose = 1000\nreason = \"bye\"\n", ""),
+        "-u 4 -d 1s --lifetime 200ms",
+    );
+    assert_eq!(left.code, 0, "{}{}", left.stdout, left.stderr);
+    let (run, seen) = (left.run(), hub.close());
+    let opened = run.connections.opened;
+    assert!((12..=24).contains(&opened), "{opened}");
+    // Every visit but one that the end of the run found without an iteration has first and last steps.
+    let (subscribed, left_well) = (calls(run, "send subscribe"), calls(run, "send disconnect"));
+    assert!(
+        subscribed == left_well && subscribed.0 <= opened && subscribed.0 + 4 >= opened,
+        "{subscribed:?} {opened}"
+    );
+    assert_eq!((subscribed.0, left_well.0), (seen.of("subscribe"), seen.of("disconnect")));
+    assert_eq!((run.ledger.calls.failed.total(), observed(run, "upgrade")), (0, subscribed.0));
 }
 
 /// A server that ends the connection.

@@ -161,12 +161,23 @@ impl<P: Protocol> Lane<P> {
         self.set_active(true);
         if self.freed >= self.retire {
             self.retire = Nanos::NEVER;
+            if P::VISITS {
+                self.say_goodbye().await;
+            }
             self.seat.leave().await;
         }
         if self.seat.session.is_none() {
             let was_away = std::mem::take(&mut self.away) && self.worker.is_closed_model();
-            if was_away && self.due > self.freed && self.sleep_until(self.due).await == Told::Closed {
-                return false;
+            if was_away && self.due > self.freed {
+                let end = self.spans.last().map_or(Nanos::NEVER, |span| span.1);
+                if self.sleep_until(self.due.min(end)).await == Told::Closed {
+                    return false;
+                }
+                self.freed = self.worker.clock.now();
+                if self.freed >= end {
+                    // The user's time has ended; nobody comes back.
+                    return true;
+                }
             }
             let hurt = std::mem::take(&mut self.hurt);
             if hurt {
