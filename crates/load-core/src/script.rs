@@ -1,5 +1,7 @@
 //! What do virtual users do? Classes of users with their tasks, compiled before the run.
 
+mod hold;
+
 use std::num::NonZeroU32;
 
 use load_suite::condition::Condition;
@@ -8,6 +10,8 @@ use load_suite::think::Think;
 
 use crate::clock::Nanos;
 use crate::protocol::OpId;
+
+pub use hold::{Hold, Timer};
 
 /// Everything that virtual users do.
 #[derive(Clone, Debug)]
@@ -103,30 +107,6 @@ pub struct Branch<S> {
     pub call: Call<S>,
 }
 
-/// A user's connection is held, while what comes by itself is read and calls are made at times.
-#[derive(Clone, Debug)]
-pub struct Hold<S> {
-    /// How long, unless what it waits for comes before; never longer than the user is active, nor beyond the run.
-    pub lasts: Think,
-    /// It ends when [`Protocol::wait`](crate::protocol::Protocol::wait) has seen this.
-    pub until: Option<S>,
-    /// The protocol's own series of the times from the begin to what it waits for, where that came.
-    pub series: Option<usize>,
-    /// What is called meanwhile. One that fails fails itself alone, unless the connection ends with it.
-    pub timers: Vec<Timer<S>>,
-}
-
-/// Calls that are due at times since a hold began, however long the one before took.
-#[derive(Clone, Debug)]
-pub struct Timer<S> {
-    /// When the first one is due, since the hold began.
-    pub first: Nanos,
-    /// From one to the next; above 0.
-    pub every: Nanos,
-    /// One of those that are possible each time, with how often it is drawn against the others; at least one.
-    pub calls: Vec<(u32, Branch<S>)>,
-}
-
 /// How a call is made again until its condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll {
@@ -187,33 +167,6 @@ impl<S> Call<S> {
     /// A call that is made once.
     pub fn new(op: OpId, step: S) -> Self {
         Self { op, step, poll: None, timeout: None }
-    }
-}
-
-impl<S> Timer<S> {
-    /// The first instant behind `after` at which a call is due, both since the hold began.
-    pub(crate) fn next(&self, after: Nanos) -> Nanos {
-        if after < self.first {
-            return self.first;
-        }
-        let past = (after.0 - self.first.0) / self.every.0.max(1);
-        Nanos(self.first.0.saturating_add(self.every.0.saturating_mul(past + 1)))
-    }
-
-    /// The call that is made, of those that are possible.
-    pub(crate) fn draw(&self, scope: &Scope) -> Option<&Call<S>> {
-        let possible = || self.calls.iter().filter(|(_, branch)| branch.is_possible(scope));
-        if let [(_, only)] = self.calls.as_slice() {
-            return only.is_possible(scope).then_some(&only.call);
-        }
-        let total = possible().map(|(weight, _)| u64::from(*weight)).sum();
-        let mut ticket = scope.below(total);
-        let drawn = possible().find(|(weight, _)| {
-            let hit = ticket < u64::from(*weight);
-            ticket = ticket.saturating_sub((*weight).into());
-            hit
-        });
-        drawn.map(|(_, branch)| &branch.call)
     }
 }
 

@@ -119,6 +119,22 @@ fn every_visit_has_a_connection_and_first_steps_of_its_own() {
 }
 
 #[test]
+fn nobody_comes_back_when_the_time_is_over() {
+    for (line, begun, opened) in [
+        // Away from 110 ms to 160 ms, when the run ends.
+        ("-u 1 -d 150ms", vec![("subscribe", 0), ("close", 105)], 1),
+        ("-u 1 -d 250ms", vec![("subscribe", 0), ("close", 105), ("subscribe", 160), ("close", 250)], 2),
+    ] {
+        let (run, protocol) = play(line, Staged::<false>::with(visit()), None);
+        assert_eq!((protocol.begun(), protocol.opened()), (begun, opened), "{line}");
+        assert_eq!(run.ledger.iterations.failed.total(), 0, "{line}");
+    }
+    // So it is for a user whose time is over before that of the run.
+    let (run, protocol) = play("-u 0 --stage 150ms:1,10ms:0,2s:0", Staged::<false>::with(visit()), None);
+    assert_eq!((protocol.opened(), run.ledger.iterations.failed.total()), (1, 0), "{:?}", protocol.begun());
+}
+
+#[test]
 fn a_connection_that_breaks_is_followed_by_a_new_visit() {
     let mut staged = Staged::<false>::with(visit());
     staged.breaks = Some((1, 50));
