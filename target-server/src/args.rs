@@ -37,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     pub(crate) grpc: Option<SocketAddr>,
 
-    /// Where WebSockets are served, in one process only: echoes, broadcasts, and pushes as scripted
+    /// Where WebSockets are served: echoes, broadcasts, and pushes as scripted
     #[arg(long, value_name = "ADDR")]
     pub(crate) ws: Option<SocketAddr>,
 

@@ -1,6 +1,6 @@
 //! What does a control path answer? The record of all processes, and the way to reset it.
 
-use std::{io, sync::Arc};
+use std::{io, rc::Rc, sync::Arc};
 
 use tokio::{
     io::AsyncWriteExt,
@@ -13,6 +13,7 @@ use crate::{
     record::Record,
     report::Report,
     truth::CSV_HEADER,
+    ws::WsContext,
 };
 
 /// A request that is not load.
@@ -108,15 +109,19 @@ fn merge_csv(own: &str, others: &[String]) -> String {
 }
 
 /// Answers the other processes of this server, for ever.
-pub(crate) async fn serve_group(listener: UnixListener, record: Arc<Record>) -> io::Result<()> {
+pub(crate) async fn serve_group(
+    listener: UnixListener,
+    record: Arc<Record>,
+    ws: Option<Rc<WsContext>>,
+) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         // Whoever hangs up before the end of the answer sees that it is cut.
-        spawn_local(tell(stream, Arc::clone(&record)));
+        spawn_local(tell(stream, Arc::clone(&record), ws.clone()));
     }
 }
 
-async fn tell(mut stream: UnixStream, record: Arc<Record>) -> io::Result<()> {
+async fn tell(mut stream: UnixStream, record: Arc<Record>, ws: Option<Rc<WsContext>>) -> io::Result<()> {
     let answer = match Question::read(&mut stream).await? {
         Question::Report => serde_json::to_string(&record.report())?,
         Question::Arrivals => {
@@ -125,6 +130,12 @@ async fn tell(mut stream: UnixStream, record: Arc<Record>) -> io::Result<()> {
         }
         Question::Reset => {
             record.reset();
+            String::new()
+        }
+        Question::Broadcast(text) => {
+            if let Some(ws) = ws {
+                ws.heard(text);
+            }
             String::new()
         }
     };

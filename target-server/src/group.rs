@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
 };
 
@@ -25,8 +25,11 @@ pub struct Others {
     pub dir: PathBuf,
 }
 
+/// Bytes of a question: a text is one message, and those have at most 64 MiB.
+const MAX_QUESTION: u64 = (64 << 20) + 32;
+
 /// What one process asks another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
     /// Its report, as JSON.
     Report,
@@ -34,6 +37,8 @@ pub(crate) enum Question {
     Arrivals,
     /// To zero its record.
     Reset,
+    /// To tell its WebSockets this text.
+    Broadcast(String),
 }
 
 impl Group {
@@ -63,7 +68,7 @@ impl Group {
         if let Some(others) = &self.others {
             for index in (0..others.count).filter(|index| *index != self.index) {
                 let mut stream = UnixStream::connect(others.socket(index)).await?;
-                stream.write_all(question.line().as_bytes()).await?;
+                question.write(&mut stream).await?;
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).await?;
                 answers.push(answer);
@@ -80,23 +85,36 @@ impl Others {
 }
 
 impl Question {
-    const ALL: [Self; 3] = [Self::Report, Self::Arrivals, Self::Reset];
+    const REPORT: &str = "report\n";
+    const ARRIVALS: &str = "arrivals\n";
+    const RESET: &str = "reset\n";
+    const BROADCAST: &str = "broadcast\n";
 
-    fn line(self) -> &'static str {
-        match self {
-            Self::Report => "report\n",
-            Self::Arrivals => "arrivals\n",
-            Self::Reset => "reset\n",
-        }
+    /// Sends the one question of a connection: a line, behind which nothing comes but a text.
+    async fn write(&self, stream: &mut UnixStream) -> io::Result<()> {
+        let (line, text) = match self {
+            Self::Report => (Self::REPORT, ""),
+            Self::Arrivals => (Self::ARRIVALS, ""),
+            Self::Reset => (Self::RESET, ""),
+            Self::Broadcast(text) => (Self::BROADCAST, text.as_str()),
+        };
+        stream.write_all(line.as_bytes()).await?;
+        stream.write_all(text.as_bytes()).await?;
+        stream.shutdown().await
     }
 
     /// Reads the one question of a connection.
     pub(crate) async fn read(stream: &mut UnixStream) -> io::Result<Self> {
-        let mut line = String::new();
-        BufReader::new(stream.take(32)).read_line(&mut line).await?;
-        Self::ALL
-            .into_iter()
-            .find(|question| question.line() == line)
-            .ok_or(io::ErrorKind::InvalidData.into())
+        let mut question = String::new();
+        stream.take(MAX_QUESTION).read_to_string(&mut question).await?;
+        match question.as_str() {
+            Self::REPORT => Ok(Self::Report),
+            Self::ARRIVALS => Ok(Self::Arrivals),
+            Self::RESET => Ok(Self::Reset),
+            _ => match question.strip_prefix(Self::BROADCAST) {
+                Some(text) => Ok(Self::Broadcast(text.to_owned())),
+                None => Err(io::ErrorKind::InvalidData.into()),
+            },
+        }
     }
 }

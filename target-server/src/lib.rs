@@ -51,4 +51,4 @@ pub use script::{
 };
 pub use server::{Config, Server, StartError};
 pub use truth::{Arrival, CSV_HEADER, Outcome};
-pub use ws::{WsMessages, WsReport};
+pub use ws::{WsBroadcast, WsMessages, WsReport};

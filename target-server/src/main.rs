@@ -63,9 +63,6 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if args.dwcp_data.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--dwcp-data: one process serves it: expected --processes 1".to_owned()));
     }
-    if args.ws.is_some() && args.processes > 1 {
-        return Err(Failure::Usage("--ws: one process serves it: expected --processes 1".to_owned()));
-    }
     if args.processes == 1 || args.member.is_some() {
         serve(args, script, &mut signals).await
     } else {
@@ -112,6 +109,9 @@ async fn watch(args: &Args, signals: &mut Signals) -> Result<(), Failure> {
         () = signals.any() => return Ok(()),
     };
     announce(family.http_addr(), family.https_addr())?;
+    if let Some(address) = family.ws_addr() {
+        say(&format!("ws ws://{address}"))?;
+    }
     let result = tokio::select! {
         failure = family.broken() => Err(failure),
         () = signals.any() => Ok(()),

@@ -24,6 +24,7 @@ pub(crate) const READY: &str = "ready";
 pub(crate) struct Family {
     http: Option<Reservation>,
     https: Option<Reservation>,
+    ws: Option<Reservation>,
     children: Vec<Child>,
     /// After the children, which use it.
     dir: SharedDir,
@@ -38,6 +39,7 @@ impl Family {
         let mut family = Self {
             http: args.http().map(Reservation::take).transpose()?,
             https: args.https.map(Reservation::take).transpose()?,
+            ws: args.ws.map(Reservation::take).transpose()?,
             children: Vec::new(),
             dir: SharedDir::create()?,
         };
@@ -59,6 +61,11 @@ impl Family {
     /// Where HTTP over TLS is served.
     pub(crate) fn https_addr(&self) -> Option<SocketAddr> {
         self.https.as_ref().map(Reservation::address)
+    }
+
+    /// Where WebSockets are served.
+    pub(crate) fn ws_addr(&self) -> Option<SocketAddr> {
+        self.ws.as_ref().map(Reservation::address)
     }
 
     /// Waits until a process ends, which none should.
@@ -88,7 +95,9 @@ impl Family {
 
     fn command(&self, args: &Args, index: u32) -> io::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
-        for (flag, address) in [("--http", self.http_addr()), ("--https", self.https_addr())] {
+        let addresses =
+            [("--http", self.http_addr()), ("--https", self.https_addr()), ("--ws", self.ws_addr())];
+        for (flag, address) in addresses {
             if let Some(address) = address {
                 command.args([flag, &address.to_string()]);
             }

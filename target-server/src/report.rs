@@ -63,7 +63,7 @@ pub struct Report {
     /// What came over gRPC; none without a listener for it. Only a server of one process has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc: Option<GrpcReport>,
-    /// What came over WebSockets; none without a listener for them. Only a server of one process has one.
+    /// What came over WebSockets; none without a listener for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ws: Option<WsReport>,
     /// What became of migrations; none without a listener for them. Only a server of one process has one.
@@ -123,6 +123,9 @@ impl Report {
         self.ring.size += other.ring.size;
         self.ring.held += other.ring.held;
         self.ring.dropped += other.ring.dropped;
+        if let (Some(mine), Some(theirs)) = (&mut self.ws, &other.ws) {
+            mine.add(theirs);
+        }
     }
 }
 

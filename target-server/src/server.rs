@@ -52,7 +52,7 @@ pub struct Config {
     pub https: Option<(SocketAddr, TlsFiles)>,
     /// Where gRPC is served, without TLS; only by a server of one process.
     pub grpc: Option<SocketAddr>,
-    /// Where WebSockets are served, without TLS; only by a server of one process.
+    /// Where WebSockets are served, without TLS.
     pub ws: Option<SocketAddr>,
     /// Where migrations are ordered, without TLS; only by a server of one process.
     pub dwcp: Option<SocketAddr>,
@@ -146,7 +146,7 @@ impl Server {
             None => None,
         };
         let grpc = config.grpc.map(|address| listen(address, false)).transpose()?;
-        let ws = config.ws.map(|address| listen(address, false)).transpose()?;
+        let ws = config.ws.map(|address| listen(address, shared)).transpose()?;
         let dwcp = config.dwcp.map(|address| listen(address, false)).transpose()?;
         let dwcp_data = config.dwcp_data.map(|address| listen(address, false)).transpose()?;
         let script = Arc::new(config.script);
@@ -308,8 +308,9 @@ impl Parts {
         let timer = Timer::new()?;
         spawn_local(timer.clone().run());
         let context = Rc::new(Context::new(self.script, Arc::clone(&self.record), timer, self.group));
+        let ws = self.ws.as_ref().map(|_| Rc::new(WsContext::new(Rc::clone(&context))));
         if let Some(peers) = self.peers {
-            spawn_local(serve_group(net::UnixListener::from_std(peers)?, self.record));
+            spawn_local(serve_group(net::UnixListener::from_std(peers)?, self.record, ws.clone()));
         }
         if let Some(listener) = self.http {
             spawn_local(accept(Rc::clone(&context), net::TcpListener::from_std(listener)?, None));
@@ -323,8 +324,7 @@ impl Parts {
             let context = Rc::clone(&context);
             spawn_local(accept_all(context, listener, move |tcp| grpc::serve(Rc::clone(&grpc), tcp)));
         }
-        if let Some(listener) = self.ws {
-            let ws = Rc::new(WsContext::new(Rc::clone(&context)));
+        if let Some((listener, ws)) = self.ws.zip(ws) {
             let listener = net::TcpListener::from_std(listener)?;
             let context = Rc::clone(&context);
             spawn_local(accept_all(context, listener, move |tcp| ws::serve(Rc::clone(&ws), tcp)));

@@ -1,12 +1,13 @@
 //! What happens on the WebSocket listener? Upgrades are accepted or refused, and each connection is told what the
 //! others broadcast.
 
+mod bulletin;
 mod connection;
 mod record;
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
 
-use tokio::{net::TcpStream, sync::mpsc::UnboundedSender};
+use tokio::{net::TcpStream, task::spawn_local};
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async_with_config,
     tungstenite::{
@@ -17,37 +18,53 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{clock::now_ns, serve::Context, stream::GatedStream};
+use crate::{clock::now_ns, group::Question, serve::Context, stream::GatedStream};
 
+use bulletin::Bulletin;
 use connection::Connection;
 use record::Presence;
 pub(crate) use record::WsRecord;
-pub use record::{WsMessages, WsReport};
+pub use record::{WsBroadcast, WsMessages, WsReport};
 
 /// Bytes that a connection reads at once; 15,000 of them shall need little memory.
-const READ_BUFFER: usize = 1 << 10;
+const READ_BUFFER: usize = 512;
 
 /// What all WebSockets share.
 pub(crate) struct WsContext {
     context: Rc<Context>,
     /// How each open connection is told what another one broadcasts.
-    members: RefCell<BTreeMap<u64, UnboundedSender<Utf8Bytes>>>,
+    bulletin: Bulletin,
 }
 
 impl WsContext {
     pub(crate) fn new(context: Rc<Context>) -> Self {
-        Self { context, members: RefCell::default() }
+        Self { context, bulletin: Bulletin::new() }
+    }
+
+    /// Tells all connections but `from`, in all processes.
+    fn broadcast(&self, from: u64, text: Utf8Bytes) {
+        if self.context.group.count() > 1 {
+            let (context, question) = (Rc::clone(&self.context), Question::Broadcast(text.to_string()));
+            spawn_local(async move {
+                // What a process that has ended was to tell, nobody waits for.
+                let _ = context.group.ask(question).await;
+            });
+        }
+        self.bulletin.post(Some(from), text);
+    }
+
+    /// Tells all connections of this process what one of another process broadcasts.
+    pub(crate) fn heard(&self, text: String) {
+        self.bulletin.post(None, text.into());
     }
 }
 
 /// Serves a connection that was just accepted to its end, which is in the record.
 pub(crate) async fn serve(ws: Rc<WsContext>, tcp: TcpStream) {
-    let Some((id, socket)) = upgrade(&ws.context, tcp).await else { return };
+    // In a box that goes when it is done: connections that are open need little memory.
+    let Some((id, socket)) = Box::pin(upgrade(&ws.context, tcp)).await else { return };
     let presence = Presence::new(Arc::clone(&ws.context.record));
-    let (sender, inbox) = tokio::sync::mpsc::unbounded_channel();
-    ws.members.borrow_mut().insert(id, sender);
-    let code = Connection::new(Rc::clone(&ws), id, socket).serve(inbox).await;
-    ws.members.borrow_mut().remove(&id);
+    let code = Connection::new(ws, id, socket).serve().await;
     presence.end(code);
 }
 
@@ -58,7 +75,7 @@ async fn upgrade(context: &Rc<Context>, tcp: TcpStream) -> Option<(u64, WebSocke
     #[expect(clippy::result_large_err, reason = "the library's trait wants it so")]
     let decide = |request: &Request, mut response: Response| {
         record.gate.begin(now_ns());
-        let n = record.ws.next_upgrade();
+        let n = context.group.connection(record.ws.next_upgrade());
         id = Some(n);
         if let Some(refused) = refusal(context, request, n) {
             return Err(refused);

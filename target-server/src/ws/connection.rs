@@ -11,17 +11,21 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
-use tokio::{io::AsyncWriteExt, sync::mpsc::UnboundedReceiver};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::broadcast::{Receiver, error::RecvError},
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Bytes, Error, Message, Utf8Bytes,
+        Bytes, Error, Message,
         protocol::{CloseFrame, frame::coding::CloseCode},
     },
 };
 
 use super::{
     WsContext,
+    bulletin::Post,
     record::{Kind, NO_CLOSE_FRAME},
 };
 use crate::{clock::now_ns, script::WsHow, stream::GatedStream};
@@ -43,6 +47,8 @@ pub(super) struct Connection {
     pushes: u64,
     next_push_ns: u64,
     next_ping_ns: u64,
+    /// What others broadcast.
+    posts: Receiver<Post>,
     /// What waits for its delay, in the order it came: with the instant, and with what goes wrong.
     echoes: VecDeque<(u64, Message)>,
 }
@@ -53,7 +59,7 @@ struct Over(u16);
 /// What the connection waits for.
 enum Event {
     Message(Option<Result<Message, Error>>),
-    Broadcast(Utf8Bytes),
+    Post(Result<Post, RecvError>),
     Due,
 }
 
@@ -69,12 +75,12 @@ impl Connection {
         let script = &ws.context.script.ws;
         let first = |every: u64| if every == 0 { u64::MAX } else { now_ns() + every };
         let (next_push_ns, next_ping_ns) = (first(script.push_every_ns), first(script.ping_every_ns));
-        let echoes = VecDeque::new();
-        Self { id, socket, messages: 0, pushes: 0, next_push_ns, next_ping_ns, echoes, ws }
+        let (posts, echoes) = (ws.bulletin.subscribe(), VecDeque::new());
+        Self { id, socket, messages: 0, pushes: 0, next_push_ns, next_ping_ns, posts, echoes, ws }
     }
 
     /// Serves the connection to its end and returns the code it ended with.
-    pub(super) async fn serve(mut self, mut inbox: UnboundedReceiver<Utf8Bytes>) -> u16 {
+    pub(super) async fn serve(mut self) -> u16 {
         let timer = self.ws.context.timer.clone();
         let mut due_ns = self.due_ns();
         // Set anew only when the deadline changes: every alarm stays with the timer until its time.
@@ -87,7 +93,7 @@ impl Connection {
             let event = tokio::select! {
                 biased;
                 () = &mut alarm, if due_ns < u64::MAX => Event::Due,
-                Some(text) = inbox.recv() => Event::Broadcast(text),
+                post = self.posts.recv() => Event::Post(post),
                 message = self.socket.next() => Event::Message(message),
             };
             let done = match event {
@@ -96,7 +102,7 @@ impl Connection {
                     due_ns = 0;
                     self.send_due().await
                 }
-                Event::Broadcast(text) => self.send(Kind::Broadcast, Message::Text(text)).await,
+                Event::Post(post) => self.pass_on(post).await,
                 Event::Message(Some(Ok(message))) => self.take(message).await,
                 Event::Message(Some(Err(_)) | None) => Err(Over(NO_CLOSE_FRAME)),
             };
@@ -157,11 +163,7 @@ impl Connection {
         match message {
             Message::Text(text) if is_broadcast(&text) => {
                 record.received(Kind::Broadcast, text.len());
-                let members = self.ws.members.borrow();
-                for (_, member) in members.iter().filter(|(id, _)| **id != self.id) {
-                    // One that is about to close needs no more.
-                    let _ = member.send(text.clone());
-                }
+                self.ws.broadcast(self.id, text);
                 Ok(())
             }
             message @ (Message::Text(_) | Message::Binary(_)) => {
@@ -230,6 +232,24 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Sends what another one broadcasts.
+    async fn pass_on(&mut self, post: Result<Post, RecvError>) -> Result<(), Over> {
+        match post {
+            Ok(Post { from, .. }) if from == Some(self.id) => Ok(()),
+            Ok(Post { text, .. }) => {
+                self.send(Kind::Broadcast, Message::Text(text.clone())).await?;
+                self.ws.context.record.ws.delivered(&text);
+                Ok(())
+            }
+            Err(RecvError::Lagged(n)) => {
+                (0..n).for_each(|_| self.ws.context.record.ws.lost(Kind::Broadcast));
+                Ok(())
+            }
+            // The list lives as long as the server.
+            Err(RecvError::Closed) => Err(Over(NO_CLOSE_FRAME)),
+        }
     }
 
     /// Begins a close and waits for the other side's.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,15 @@ use crate::record::Record;
 
 /// A close without a close frame (RFC 6455, section 7.1.5).
 pub(super) const NO_CLOSE_FRAME: u16 = 1006;
+
+/// Broadcasts that are kept, and bytes of one.
+const MAX_BROADCASTS: usize = 1_000;
+const MAX_TEXT: usize = 512;
+
+fn wall_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// What `/truth` tells of WebSockets. `opened` + those open at the last reset = `open` + all of `closed`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +51,51 @@ pub struct WsReport {
     pub bytes_in: u64,
     /// Bytes of the contents of `sent`.
     pub bytes_out: u64,
+    /// What was broadcast, by its text: the first 1,000 of them, and only texts of at most 512 bytes.
+    pub broadcasts: BTreeMap<String, WsBroadcast>,
+}
+
+/// One message to all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WsBroadcast {
+    /// Connections to which it was written.
+    pub receivers: u64,
+    /// When the first write was done, ns since 1970.
+    pub first_ns: i64,
+    /// When the last write was done, ns since 1970.
+    pub last_ns: i64,
+}
+
+impl WsReport {
+    /// Adds what another process of the same server tells. The peaks need not have been at the same time.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        add_each(&mut self.refused, &other.refused);
+        self.bad_upgrades += other.bad_upgrades;
+        self.open += other.open;
+        self.peak += other.peak;
+        add_each(&mut self.closed, &other.closed);
+        self.received.add(&other.received);
+        self.sent.add(&other.sent);
+        self.lost.add(&other.lost);
+        self.duplicated.add(&other.duplicated);
+        self.wrong += other.wrong;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        for (text, theirs) in &other.broadcasts {
+            let mine = self.broadcasts.entry(text.clone()).or_default();
+            let none_yet = mine.receivers == 0;
+            mine.first_ns = if none_yet { theirs.first_ns } else { mine.first_ns.min(theirs.first_ns) };
+            mine.last_ns = mine.last_ns.max(theirs.last_ns);
+            mine.receivers += theirs.receivers;
+        }
+    }
+}
+
+fn add_each(mine: &mut BTreeMap<u16, u64>, theirs: &BTreeMap<u16, u64>) {
+    for (code, count) in theirs {
+        *mine.entry(*code).or_default() += count;
+    }
 }
 
 /// Messages by kind.
@@ -62,6 +117,14 @@ impl WsMessages {
     /// Texts and binary messages of all kinds, without pings and pongs.
     pub fn data(&self) -> u64 {
         self.echo + self.push + self.broadcast
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.echo += other.echo;
+        self.ping += other.ping;
+        self.pong += other.pong;
+        self.push += other.push;
+        self.broadcast += other.broadcast;
     }
 
     fn of(&mut self, kind: Kind) -> &mut u64 {
@@ -138,6 +201,19 @@ impl WsRecord {
         let report = &mut self.counted().report;
         *report.sent.of(kind) += 1;
         report.bytes_out += bytes as u64;
+    }
+
+    /// A broadcast was written to one more connection.
+    pub(super) fn delivered(&self, text: &str) {
+        let now_ns = wall_ns();
+        let broadcasts = &mut self.counted().report.broadcasts;
+        if let Some(broadcast) = broadcasts.get_mut(text) {
+            broadcast.receivers += 1;
+            broadcast.last_ns = now_ns;
+        } else if broadcasts.len() < MAX_BROADCASTS && text.len() <= MAX_TEXT {
+            broadcasts
+                .insert(text.to_owned(), WsBroadcast { receivers: 1, first_ns: now_ns, last_ns: now_ns });
+        }
     }
 
     pub(super) fn lost(&self, kind: Kind) {

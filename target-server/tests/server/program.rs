@@ -12,6 +12,7 @@ use crate::client::{Client, MS, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use target_server::Report;
 use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 struct Program {
     child: Child,
@@ -121,10 +122,31 @@ fn bad_usage_and_bad_scripts_exit_104() {
     }
     let (code, stderr) = Program::start(&["--script", "/nowhere/x.toml"]).end();
     assert_eq!((code, stderr.contains("/nowhere/x.toml")), (Some(104), true));
-    for listener in ["--grpc", "--ws"] {
-        let (code, stderr) = Program::start(&[listener, "127.0.0.1:0", "--processes", "2"]).end();
-        assert_eq!((code, stderr.contains("expected --processes 1")), (Some(104), true));
+    let (code, stderr) = Program::start(&["--grpc", "127.0.0.1:0", "--processes", "2"]).end();
+    assert_eq!((code, stderr.contains("expected --processes 1")), (Some(104), true));
+}
+
+#[test]
+fn a_broadcast_reaches_the_connections_of_all_processes() {
+    let mut program = Program::start(&["--ws", "127.0.0.1:0", "--processes", "3"]);
+    let (http, ws) = (program.address("http"), program.address("ws"));
+    let text = r#"{"type":"broadcast","timestamp":1.5}"#;
+    let connect = || tungstenite::connect(format!("ws://{ws}/")).unwrap().0;
+    let mut sockets: Vec<_> = (0..30).map(|_| connect()).collect();
+    sockets[0].send(Message::text(text)).unwrap();
+    for socket in &mut sockets[1..] {
+        assert_eq!(socket.read().unwrap(), Message::text(text));
     }
+    // Its echo comes first if the server told the sender, too.
+    sockets[0].send(Message::text("alone")).unwrap();
+    assert_eq!(sockets[0].read().unwrap(), Message::text("alone"));
+    let told = eventually("29 are told", || {
+        Some(truth(http).ws.unwrap()).filter(|told| told.broadcasts[text].receivers == 29)
+    });
+    assert_eq!((told.open, told.received.broadcast, told.sent.broadcast), (30, 1, 29));
+    assert!(told.broadcasts[text].first_ns <= told.broadcasts[text].last_ns);
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().0, Some(0));
 }
 
 #[test]
