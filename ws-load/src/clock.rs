@@ -17,8 +17,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::args::{Kind, Share};
+use crate::heard::Rules;
 use crate::offset::Ahead;
-use crate::session::Rules;
 use crate::text::{Text, wall_ns};
 
 /// Echoes by which `--clock-offset auto` asks.

@@ -12,8 +12,8 @@ use memchr::memmem::Finder;
 
 use crate::args::{Kind, Share, WsArgs};
 use crate::clock;
+use crate::heard::Rules;
 use crate::protocol::{AGENT, MAX_MESSAGE, Step, Ws};
-use crate::session::Rules;
 use crate::stamp::Fields;
 use crate::text::{ECHO, PUBLISH, Text};
 use crate::upgrade::Upgrade;

@@ -13,6 +13,7 @@
 //! | What is done about the server's clock? | [`clock`] |
 //! | Is there a WebSocket, and what time is it there? | `ask` |
 //! | What is counted? | [`count`] |
+//! | What is a message? | [`heard`] |
 //! | How does one call go, and what comes by itself? | [`session`] |
 //! | What does the engine get? | [`protocol`], by `from_args` or `from_suite` |
 //! | What does a suite make of all that? | [`suite`] |
@@ -28,6 +29,7 @@ pub mod end;
 pub mod frames;
 mod from_args;
 mod from_suite;
+pub mod heard;
 pub mod offset;
 pub mod protocol;
 pub mod session;

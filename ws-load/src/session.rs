@@ -1,25 +1,24 @@
 //! How does one call go, and what comes by itself? One WebSocket, and what is known of its messages.
 
 use std::future::poll_fn;
-use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt, Stream as _, StreamExt as _};
 use load_core::clock::Nanos;
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_net::connection::Connection;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
-use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::consume_budget;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::end::{self, fault};
-use crate::stamp::Fields;
-use crate::text::{Text, wall_ns};
+use crate::heard::{Come, Heard, Is, Rules, content};
+use crate::text::Text;
 use crate::{count, frames};
 
 /// Bytes of a wrong answer that are shown.
@@ -44,18 +43,6 @@ pub struct Took {
     pub at: Nanos,
 }
 
-/// How messages are told apart.
-pub struct Rules {
-    /// An answer contains this; without it, an answer equals what was sent.
-    pub expect: Option<Finder<'static>>,
-    /// Where a message says when it was sent, and which one it is.
-    pub fields: Fields,
-    /// Messages are sent as binary ones.
-    pub binary: bool,
-    /// Messages are sent in frames of at most so many bytes.
-    pub fragment: Option<NonZeroUsize>,
-}
-
 /// One lane's WebSocket.
 pub struct Session<S = Connection> {
     pub(crate) socket: WebSocketStream<S>,
@@ -64,42 +51,10 @@ pub struct Session<S = Connection> {
     took: Option<Box<Took>>,
 }
 
-/// What is known of a connection's messages.
-#[derive(Default)]
-pub(crate) struct Heard {
-    /// What was sent to be echoed.
-    sent: Vec<u8>,
-    /// The last answer, by which a second one is known.
-    answer: Vec<u8>,
-    /// The number that the next pushed message should have.
-    next: Option<u64>,
-    /// What has come since the last call on the connection ended.
-    come: Come,
-    /// Since when nothing has come, until the first message.
-    silent_since: Option<Nanos>,
-}
-
-/// Texts and binary messages that have come. Pushes come between calls, too: they count with the call that ends next.
-#[derive(Default)]
-struct Come {
-    bytes: u64,
-    messages: u32,
-}
-
-/// What a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Is {
-    Answer,
-    Pushed,
-    Duplicate,
-    Unexpected,
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// A session on a connection that was just upgraded.
     pub fn new(Upgraded { socket, took }: Upgraded<S>) -> Self {
-        let heard = Heard { silent_since: Some(took.at), ..Heard::default() };
-        Self { socket, heard, took: Some(took) }
+        Self { socket, heard: Heard::since(took.at), took: Some(took) }
     }
 
     /// Tells what the upgrade took, with the first call on the connection: most connections are made before time
@@ -191,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// # Errors
     /// The end of the connection.
     pub async fn look(&mut self, rules: &Rules, probe: &mut Probe<'_>) -> Result<Outcome, Fault> {
-        loop {
+        while self.pong().now_or_never().is_some() {
             let socket = &mut self.socket;
             let come = poll_fn(|context| match Pin::new(&mut *socket).poll_next(context) {
                 Poll::Ready(message) => Poll::Ready(Some(message)),
@@ -209,6 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Reads what comes by itself, until the connection is no more.
     pub async fn listen(&mut self, rules: &Rules, probe: &mut Probe<'_>) -> Fault {
+        self.pong().await;
         loop {
             match self.data(probe).await {
                 Ok(message) => {
@@ -282,11 +238,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// The next text, binary message or pong.
     pub(crate) async fn next(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
         loop {
+            // A server that sends without end must not keep the others waiting.
+            consume_budget().await;
             let message = self.socket.next().await;
+            let pinged = is_ping(message.as_ref());
             if let Some(message) = self.sort(message, probe)? {
                 return Ok(message);
             }
+            if pinged {
+                self.pong().await;
+            }
         }
+    }
+
+    /// Sends the pong that the library has made before anything else is read: a server that pings and does not read must not fill
+    /// our memory.
+    async fn pong(&mut self) {
+        // What goes wrong is met again by whoever reads.
+        let _ = SinkExt::<Message>::flush(&mut self.socket).await;
     }
 
     /// Passes on what is for us, and ends with the connection.
@@ -300,7 +269,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Ok(Some(message))
             }
             Some(Ok(Message::Ping(_))) => {
-                // The library sends the pong with whatever is read or written next.
                 probe.count(count::PINGS, 1);
                 Ok(None)
             }
@@ -312,93 +280,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 }
 
-impl Heard {
-    /// What has come since this was asked last.
-    fn come(&mut self) -> Come {
-        std::mem::take(&mut self.come)
-    }
-
-    /// A text or binary message has come.
-    pub(crate) fn came(&mut self, content: &[u8], probe: &Probe<'_>) {
-        probe.count(count::RECEIVED, 1);
-        if let Some(since) = self.silent_since.take() {
-            probe.observe(count::FIRST_MESSAGE, probe.now().since(since));
-        }
-        self.come.bytes += content.len() as u64;
-        self.come.messages = self.come.messages.saturating_add(1);
-    }
-
-    /// Says what a message is and counts it.
-    fn take(&mut self, rules: &Rules, content: &[u8], awaited: bool, probe: &Probe<'_>) -> Is {
-        let came_ns = wall_ns();
-        self.came(content, probe);
-        let is = self.tell(rules, content, awaited, came_ns, probe);
-        probe.count(is.counter(), 1);
-        is
-    }
-
-    fn tell(&mut self, rules: &Rules, content: &[u8], awaited: bool, came_ns: i64, probe: &Probe<'_>) -> Is {
-        let is_answer = match &rules.expect {
-            Some(text) => text.find(content).is_some(),
-            None => content == self.sent,
-        };
-        if awaited && is_answer {
-            self.answer.clear();
-            self.answer.extend_from_slice(content);
-            return Is::Answer;
-        }
-        if !self.answer.is_empty() && content == self.answer {
-            return Is::Duplicate;
-        }
-        self.pushed(&rules.fields, content, came_ns, probe).0
-    }
-
-    /// What a message is that nobody has asked for, by the time and the number in it, and its age in ns where that is known.
-    pub(crate) fn pushed(
-        &mut self,
-        fields: &Fields,
-        content: &[u8],
-        came_ns: i64,
-        probe: &Probe<'_>,
-    ) -> (Is, Option<u64>) {
-        let stamp = fields.read(content);
-        let Some(sent_ns) = stamp.sent_ns else { return (Is::Unexpected, None) };
-        if let Some(seq) = stamp.seq {
-            let expected = self.next.unwrap_or(seq);
-            if seq < expected {
-                return (Is::Duplicate, None);
-            }
-            probe.count(count::MISSING, seq - expected);
-            self.next = seq.checked_add(1);
-        }
-        let age = u64::try_from(came_ns.saturating_sub(sent_ns)).ok();
-        match age {
-            Some(age) => probe.observe(count::LATENCY, age),
-            None => probe.count(count::AHEAD, 1),
-        }
-        (Is::Pushed, age)
-    }
-}
-
-impl Is {
-    /// Where it is counted.
-    pub(crate) fn counter(self) -> usize {
-        match self {
-            Self::Answer => count::ANSWERS,
-            Self::Pushed => count::PUSHED,
-            Self::Duplicate => count::DUPLICATE,
-            Self::Unexpected => count::UNEXPECTED,
-        }
-    }
-}
-
-/// What a text or binary message holds.
-pub(crate) fn content(message: &Message) -> &[u8] {
-    match message {
-        Message::Text(text) => text.as_bytes(),
-        Message::Binary(bytes) => bytes,
-        _ => &[],
-    }
+fn is_ping(message: Option<&Result<Message, Error>>) -> bool {
+    matches!(message, Some(Ok(Message::Ping(_))))
 }
 
 #[cold]

@@ -17,7 +17,8 @@ use super::rules::{Rules, Seen};
 use super::session::{Given, Session, Wire, show};
 use super::step::{Act, Asked, Known};
 use crate::end::{NO_CLOSE_FRAME, fault};
-use crate::session::{self as plain, Is, content};
+use crate::heard::{Is, content};
+use crate::session as plain;
 
 /// Bytes of a ping at most (RFC 6455, section 5.5).
 const PING: usize = 125;

@@ -15,7 +15,7 @@ use load_suite::template::Names;
 use super::rules::{Seen, feed_on_json};
 use super::series::Counters;
 use super::step::Like;
-use crate::session::{Heard, Is};
+use crate::heard::{Heard, Is};
 use crate::stamp::Fields;
 
 /// What a class asks of messages that nobody has asked for.

@@ -18,7 +18,8 @@ use super::rules::Seen;
 use super::step::{Act, Asked, Known};
 use super::{Class, Suite};
 use crate::end::farewell;
-use crate::session::{self as plain, Upgraded, content};
+use crate::heard::{Rules, content};
+use crate::session::{self as plain, Upgraded};
 use crate::text::wall_ns;
 
 /// Messages that were sent last and are known when they come back.
@@ -33,7 +34,7 @@ pub struct Given<'a> {
     /// The suite.
     pub suite: &'a Suite,
     /// What the command line says of messages.
-    pub rules: &'a plain::Rules,
+    pub rules: &'a Rules,
     /// How the target is trusted.
     pub tls: Option<&'a Tls>,
 }

@@ -13,7 +13,8 @@ use load_suite::scope::Scope;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use ws_load::answer::NoUpgrade;
-use ws_load::session::{Rules, Session, Upgraded};
+use ws_load::heard::Rules;
+use ws_load::session::{Session, Upgraded};
 use ws_load::stamp::Fields;
 use ws_load::upgrade::Upgrade;
 

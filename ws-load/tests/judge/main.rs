@@ -5,6 +5,7 @@
 mod clocks;
 mod ends;
 mod faults;
+mod floods;
 mod frames;
 mod halfopen;
 mod others;

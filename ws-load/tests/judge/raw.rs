@@ -110,6 +110,12 @@ impl Peer {
         }
     }
 
+    /// The same connection once more, to take away what comes while this one says something.
+    pub(crate) fn emptier(&self) -> impl FnOnce() + Send + 'static {
+        let mut stream = self.stream.try_clone().unwrap();
+        move || while matches!(stream.read(&mut [0; 1 << 14]), Ok(1..)) {}
+    }
+
     fn read(&mut self, bytes: &mut [u8]) -> Option<()> {
         match self.stream.read_exact(bytes) {
             Ok(()) => Some(()),
