@@ -163,7 +163,7 @@ fn wanted(
 }
 
 /// What a name means before anything was captured: `[vars]`, then `over` (of the first that has it), then `-e`. Each may insert
-/// those before it, and what `-e` says of them.
+/// others.
 fn constants(
     fields: &mut Fields,
     over: &[(String, At<String>)],
@@ -187,9 +187,23 @@ fn constants(
     for (key, value) in &choice.vars {
         names.set(key, value);
     }
-    for (key, value) in &written {
-        if !choice.vars.iter().any(|(name, _)| name == key) {
-            names.set(key, &scene::known(value, names)?);
+    written.retain(|(key, _)| !choice.vars.iter().any(|(name, _)| name == key));
+    // In whatever order they are written: those that need others wait for them.
+    while !written.is_empty() {
+        let (mut waiting, mut why) = (Vec::new(), None);
+        let before = written.len();
+        for (key, value) in written {
+            match scene::known(&value, names) {
+                Ok(known) => names.set(&key, &known),
+                Err(error) => {
+                    why.get_or_insert(error);
+                    waiting.push((key, value));
+                }
+            }
+        }
+        match why {
+            Some(why) if waiting.len() == before => return Err(why),
+            _ => written = waiting,
         }
     }
     Ok(())

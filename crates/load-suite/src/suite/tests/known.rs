@@ -6,8 +6,8 @@ const SHOP: &str = r#"
 profile = '{{env.SHOP_PROFILE or "small"}}'
 
 [vars]
-host = '{{env.SHOP_HOST or env.HOST or "localhost"}}'
 base = "http://{{host}}:8080"
+host = '{{env.SHOP_HOST or env.HOST or "localhost"}}'
 
 [environments]
 staging = "k8s-staging"
@@ -168,7 +168,7 @@ fn mistakes_in_what_is_known_are_told() {
     let users = "[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nrequest = \"GET /\"\n";
     for (text, expected) in [
         ("[vars]\na = \"{{uuid}}\"", "s.toml:2: \"{{uuid}}\" varies; expected what is known before the run"),
-        ("[vars]\na = \"{{b}}\"\nb = 1", "unknown {{b}}"),
+        ("[vars]\na = \"{{b}}\"\nb = \"{{a}}\"\nc = 1", "s.toml:2: \"{{b}}\": column 1: unknown {{b}}"),
         ("[environments]\na = \"b\"", "s.toml:2: environments.a: there is no \"b\""),
         ("profile = \"nomal\"\n[profiles.normal]", "did you mean normal?"),
         ("[profiles.p]\nonce = true\nvus = 3", "s.toml:1: once: it says itself"),
