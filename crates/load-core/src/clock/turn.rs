@@ -94,6 +94,17 @@ pub(crate) fn end() {
     }
 }
 
+/// The event loop has looked at the sockets in the middle of a task's work, because that gave way: one turn ends, the next begins.
+pub(crate) fn pass() {
+    TURN.with_borrow_mut(|turn| {
+        let now = monotonic();
+        if turn.began != Nanos::NEVER {
+            turn.turns.record(now.since(turn.began) + std::mem::take(&mut turn.woken_late));
+            turn.began = now;
+        }
+    });
+}
+
 /// From now on this thread's virtual `clock` goes on whenever the thread has nothing left to do.
 #[cfg(test)]
 pub(crate) fn advance_when_idle(clock: &Clock) {
