@@ -18,6 +18,10 @@ use super::stream::{Said, Stream};
 /// Less than this share of dirty pages is worth no further round.
 const CLEAN_ENOUGH: f64 = 0.01;
 
+/// A stop is worth it when it is predicted to take this share of what is allowed: the VM goes on writing until it stands still, and
+/// the rate of the last round is not that of the stop.
+const MARGIN: f64 = 0.5;
+
 /// One migration under way.
 pub(super) struct Migration<'a> {
     copy: &'a Copy<'a>,
@@ -207,10 +211,12 @@ impl<'a> Migration<'a> {
         };
         let predicted = (dirty * PAGE as u64) as f64 / rate.max(1.0);
         let limit = settings.max_downtime.as_secs_f64();
-        if (dirty as f64) < CLEAN_ENOUGH * pages as f64 || predicted <= limit {
+        let is_last = round >= settings.max_rounds;
+        let enough = if is_last { limit } else { MARGIN * limit };
+        if (dirty as f64) < CLEAN_ENOUGH * pages as f64 || predicted <= enough {
             return Verdict::Stop;
         }
-        if round < settings.max_rounds {
+        if !is_last {
             return Verdict::Again;
         }
         if settings.mode == Mode::Internet {

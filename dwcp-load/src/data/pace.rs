@@ -3,9 +3,8 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 
-use load_core::clock::{Alarm, Nanos};
+use load_core::clock::{Alarm, Nanos, give_way};
 use load_core::protocol::Probe;
 
 /// Bytes that are copied, hashed or encoded before others get their turn: some 100 µs.
@@ -30,15 +29,10 @@ impl Turn {
 
     /// Waits until there is a turn for `bytes`.
     pub(super) async fn spend(&self, bytes: usize) {
-        poll_fn(|context| {
-            if self.0.get() == 0 {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            self.0.set(self.0.get().saturating_sub(bytes));
-            Poll::Ready(())
-        })
-        .await;
+        while self.0.get() == 0 {
+            give_way().await;
+        }
+        self.0.set(self.0.get().saturating_sub(bytes));
     }
 }
 

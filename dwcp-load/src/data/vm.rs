@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use load_core::clock::Nanos;
+use load_core::clock::{Nanos, give_way};
 use load_wire::dwcp::{CHUNK, CHUNK_PAGES, PAGE};
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tokio::task::yield_now;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::settings::Settings;
@@ -90,7 +89,7 @@ impl Vm {
             }
             left -= chunk.len();
             chunks.push(chunk.into());
-            yield_now().await;
+            give_way().await;
         }
         Self {
             dirty: vec![0; chunks.len()],

@@ -34,6 +34,7 @@ use tokio_tungstenite::WebSocketStream;
 use crate::{clock::now_ns, serve::Context, stream::GatedStream};
 
 use carrier::{Messages, Stream};
+use image::Spare;
 pub(crate) use record::DataRecord;
 pub use record::DwcpDataReport;
 use session::Session;
@@ -44,6 +45,7 @@ pub(crate) struct DataContext {
     sessions: RefCell<HashMap<[u8; 16], Rc<RefCell<Session>>>>,
     /// Bytes of images that are promised to migrations.
     promised: Cell<u64>,
+    spare: Spare,
     /// When the emulated link is free again.
     free_ns: Cell<u64>,
     /// Connections so far, and migrations, for the script's draws.
@@ -57,6 +59,7 @@ impl DataContext {
             context,
             sessions: RefCell::default(),
             promised: Cell::new(0),
+            spare: Spare::default(),
             free_ns: Cell::new(0),
             connections: Cell::new(0),
             migrations: Cell::new(0),

@@ -1,5 +1,7 @@
 //! What has been received, and what is its hash? An image in memory, by chunks that exist when something is in them.
 
+use std::{cell::RefCell, rc::Rc};
+
 use load_wire::dwcp::{
     Broken, CHUNK, CHUNK_PAGES, PAGE,
     hde::{Header, Unpacker},
@@ -10,9 +12,43 @@ use xxhash_rust::xxh3::Xxh3;
 /// A chunk that nothing was written to.
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
 
+/// Chunks that nobody needs now. New memory costs a fault a page, which is more than what is received costs.
+#[derive(Clone, Default)]
+pub(super) struct Spare(Rc<RefCell<Vec<Box<[u8]>>>>);
+
+/// Most spare chunks: 256 MiB.
+const MOST_SPARE: usize = 1024;
+
+impl Spare {
+    /// A chunk of zeros, or of `bytes`.
+    fn chunk(&self, length: usize, bytes: Option<&[u8]>) -> Box<[u8]> {
+        // All spare ones are whole; the last one of an image may not be.
+        let spare = if length == CHUNK { self.0.borrow_mut().pop() } else { None };
+        match (spare, bytes) {
+            (Some(mut chunk), Some(bytes)) => {
+                chunk.copy_from_slice(bytes);
+                chunk
+            }
+            (Some(mut chunk), None) => {
+                chunk.fill(0);
+                chunk
+            }
+            (None, Some(bytes)) => bytes.into(),
+            (None, None) => vec![0; length].into_boxed_slice(),
+        }
+    }
+
+    fn give_back(&self, chunks: impl Iterator<Item = Box<[u8]>>) {
+        let mut spare = self.0.borrow_mut();
+        let room = MOST_SPARE - spare.len();
+        spare.extend(chunks.filter(|chunk| chunk.len() == CHUNK).take(room));
+    }
+}
+
 /// An image; what was never written is zero.
 pub(super) struct Image {
     bytes: u64,
+    spare: Spare,
     chunks: Vec<Option<Box<[u8]>>>,
     unpacker: Unpacker,
     /// Where pages are decoded.
@@ -30,10 +66,10 @@ fn pages(mut bits: u64) -> impl Iterator<Item = usize> {
 
 impl Image {
     /// An image of so many bytes, in whole pages; only its table takes memory.
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(super) fn new(bytes: u64, spare: Spare) -> Self {
         let mut chunks = Vec::new();
         chunks.resize_with(bytes.div_ceil(CHUNK as u64) as usize, || None);
-        Self { bytes, chunks, unpacker: Unpacker::default(), scratch: Vec::new() }
+        Self { bytes, spare, chunks, unpacker: Unpacker::default(), scratch: Vec::new() }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -60,7 +96,7 @@ impl Image {
             // As it is, and all of it.
             match &mut self.chunks[index] {
                 Some(chunk) => chunk.copy_from_slice(bytes),
-                none => *none = Some(bytes.into()),
+                none => *none = Some(self.spare.chunk(length, Some(bytes))),
             }
             return Ok(());
         }
@@ -71,7 +107,7 @@ impl Image {
         if slot.is_none() && full == 0 {
             return Ok(());
         }
-        let chunk = slot.get_or_insert_with(|| vec![0; length].into_boxed_slice());
+        let chunk = slot.get_or_insert_with(|| self.spare.chunk(length, None));
         for page in pages(data.zeros) {
             chunk[page * PAGE..(page + 1) * PAGE].fill(0);
         }
@@ -90,7 +126,7 @@ impl Image {
     pub(super) fn place(&mut self, offset: u64, length: usize) -> &mut [u8] {
         let (index, at) = ((offset / CHUNK as u64) as usize, (offset % CHUNK as u64) as usize);
         let whole = self.length(index);
-        let chunk = self.chunks[index].get_or_insert_with(|| vec![0; whole].into_boxed_slice());
+        let chunk = self.chunks[index].get_or_insert_with(|| self.spare.chunk(whole, None));
         &mut chunk[at..at + length]
     }
 
@@ -107,6 +143,12 @@ impl Image {
     pub(super) fn hash(&self, index: usize, hash: &mut Xxh3) {
         let length = self.length(index);
         hash.update(self.chunks[index].as_deref().unwrap_or(&ZEROS[..length]));
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        self.spare.give_back(self.chunks.drain(..).flatten());
     }
 }
 
@@ -129,7 +171,10 @@ mod tests {
 
     #[test]
     fn pages_come_to_their_places() {
-        let mut image = Image::new((CHUNK + 2 * PAGE) as u64);
+        // What was in a spare chunk before is seen nowhere.
+        let spare = Spare::default();
+        spare.give_back(std::iter::repeat_n(vec![9; CHUNK].into_boxed_slice(), 3));
+        let mut image = Image::new((CHUNK + 2 * PAGE) as u64, spare.clone());
         let mut expected = vec![0; CHUNK + 2 * PAGE];
         let mut put = |data: Data, delta: bool, bytes: &[u8]| image.apply(data, header(delta, bytes), bytes);
         let new = [vec![1; PAGE], vec![2; PAGE]].concat();

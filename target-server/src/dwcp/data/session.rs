@@ -80,7 +80,7 @@ impl Migration {
         count.active += 1;
         count.memory = promised;
         Some(Self {
-            image: Image::new(init.bytes),
+            image: Image::new(init.bytes, data.spare.clone()),
             mode: init.mode,
             phase: Phase::Initialization,
             round: 0,
