@@ -65,6 +65,8 @@ missing_packages() {
   # The tests signal processes and pin them to cores.
   has pgrep || echo procps
   has taskset || echo util-linux
+  # They give a run a network of its own, and take it away.
+  PATH=$PATH:/usr/sbin has ip || echo iproute2
   # What others get is compared with ours.
   has curl || echo curl
   # A server that we did not write. Its folder is not in everybody's PATH.
