@@ -65,12 +65,18 @@ impl Heard {
         std::mem::take(&mut self.come)
     }
 
-    /// A text or binary message has come.
-    pub(crate) fn came(&mut self, content: &[u8], probe: &Probe<'_>) {
-        probe.count(count::RECEIVED, 1);
+    /// The connection is silent no longer.
+    #[inline]
+    pub(crate) fn stirred(&mut self, probe: &Probe<'_>) {
         if let Some(since) = self.silent_since.take() {
             probe.observe(count::FIRST_MESSAGE, probe.now().since(since));
         }
+    }
+
+    /// A text or binary message has come.
+    pub(crate) fn came(&mut self, content: &[u8], probe: &Probe<'_>) {
+        probe.count(count::RECEIVED, 1);
+        self.stirred(probe);
         self.come.bytes += content.len() as u64;
         self.come.messages = self.come.messages.saturating_add(1);
     }

@@ -116,6 +116,7 @@ impl Session {
                 Known::Any => true,
             };
             if is_answer {
+                self.socket(probe)?.heard.came(seen.content, probe);
                 probe.count(Is::Answer.counter(), 1);
                 return Ok(message);
             }

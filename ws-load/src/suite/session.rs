@@ -199,16 +199,14 @@ impl Session {
         match std::mem::replace(wire, Wire::Over) {
             Wire::Open(plain::Session { mut socket, mut heard, .. }) => {
                 let pushes = &suite.classes[*class].pushes;
-                let mut take = |message: &Message, came_ns, is_new: bool| {
+                let mut take = |message: &Message, came_ns| {
                     let seen = Seen::new(content(message), message.is_binary());
-                    if is_new {
-                        heard.came(seen.content, probe);
-                    }
+                    heard.came(seen.content, probe);
                     // The connection ends in any case.
                     let _ = pushes.take(&mut heard, &seen, came_ns, &Scope::default(), probe);
                 };
-                early.iter().for_each(|(message, came_ns)| take(message, *came_ns, false));
-                farewell(&mut socket, |message| take(message, wall_ns(), true)).await;
+                early.iter().for_each(|(message, came_ns)| take(message, *came_ns));
+                farewell(&mut socket, |message| take(message, wall_ns())).await;
             }
             Wire::Bare(connection, _) => connection.close().await,
             Wire::Over => {}
@@ -240,14 +238,14 @@ impl Session {
         Ok((message, wall_ns()))
     }
 
-    /// The next message or pong from the connection, of which it is counted that it has come.
+    /// The next message or pong from the connection.
     async fn read(&mut self, probe: &mut Probe<'_>) -> Result<Message, Fault> {
         let open = self.socket(probe)?;
         let message = open.next(probe).await?;
         if message.is_pong() {
             probe.show(&"< (pong)");
         } else {
-            open.heard.came(content(&message), probe);
+            open.heard.stirred(probe);
             show(content(&message), "< ", probe);
         }
         Ok(message)
@@ -267,8 +265,9 @@ impl Session {
         scope: &Scope,
         probe: &mut Probe<'_>,
     ) -> Result<(), Fault> {
-        let is_own = self.own.contains(&digest(seen.content));
+        let is_own = self.sent > 0 && self.own.contains(&digest(seen.content));
         let open = self.socket(probe)?;
+        open.heard.came(seen.content, probe);
         if is_own {
             probe.count(class.pushes.counters.own(), 1);
             return Ok(());
