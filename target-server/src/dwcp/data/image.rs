@@ -16,8 +16,8 @@ static ZEROS: [u8; CHUNK] = [0; CHUNK];
 #[derive(Clone, Default)]
 pub(super) struct Spare(Rc<RefCell<Vec<Box<[u8]>>>>);
 
-/// Most spare chunks: 256 MiB.
-const MOST_SPARE: usize = 1024;
+/// Most spare chunks: 4 GiB, a thousand images of 4 MiB.
+const MOST_SPARE: usize = 16_384;
 
 impl Spare {
     /// A chunk of zeros, or of `bytes`.
