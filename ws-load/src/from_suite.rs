@@ -39,7 +39,10 @@ pub(crate) fn ws(mut args: WsArgs, suite: &Suite) -> Result<Ws, UsageError> {
         subprotocols: &ws.args.subprotocol,
         max_message: ws.max_message(),
     };
-    let (script, compiled) = compile::compiled(suite, base, &ws.rules.fields)?;
+    let (script, mut compiled) = compile::compiled(suite, base, &ws.rules.fields)?;
+    if let Some(url) = compiled.servers.iter().find(|url| url.secure) {
+        compiled.tls = ws.args.tls.tls(url, &[b"http/1.1"])?;
+    }
     ws.script = script;
     ws.suite = Some(Box::new(compiled));
     Ok(ws)

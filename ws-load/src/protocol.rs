@@ -188,8 +188,13 @@ impl Protocol for Ws {
             // All of them ask the same server.
             let _ = self.clock.set(clock);
         }
-        if let Some(suite) = &self.suite {
-            reach = reach.with_others(suite.hosts.iter().map(String::as_str)).await?;
+        for server in self.suite.iter().flat_map(|suite| &suite.servers) {
+            let tls = self.suite.as_ref().and_then(|suite| suite.tls.as_ref()).filter(|_| server.secure);
+            let tls = tls.and_then(|tls| Tls::named(&tls.config, &server.host).ok());
+            let found = Target::find(server, tls).await?;
+            // Those of its addresses that accept connections.
+            let ips = found.addresses.iter().map(std::net::SocketAddr::ip).collect();
+            reach.others.push((server.host.clone(), ips));
         }
         Ok(Found { reach, ahead_ns })
     }
@@ -304,7 +309,7 @@ impl Ws {
     ) -> Result<Box<suite::Session>, Fault> {
         let (connection, took) = target.connect_timed(&self.dial(), link, probe).await?;
         let class = self.script.class_of(link.index);
-        let http = (!suite.hosts.is_empty()).then(|| Box::new(Http::new(target.clone(), link)));
+        let http = (!suite.servers.is_empty()).then(|| Box::new(Http::new(target.clone(), link)));
         let connect = &suite.classes[class].connect;
         if connect.by_step {
             return Ok(Box::new(suite::Session::bare(class, (connection, took), http)));
@@ -334,7 +339,7 @@ impl Ws {
     ) -> Result<Outcome, Fault> {
         match (&self.suite, step) {
             (Some(suite), Step::Asked(asked)) => {
-                let given = Given { suite, rules: &self.rules, tls: self.tls.as_ref() };
+                let given = Given { suite, rules: &self.rules };
                 session.call(&given, asked, vu, probe).await
             }
             // Sessions of suites meet steps of suites alone.

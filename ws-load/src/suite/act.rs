@@ -67,7 +67,7 @@ impl Session {
             Act::Request(request, place) => {
                 let Some(http) = &mut self.http else { return Ok(self.done(0, 0)) };
                 probe.show(&format_args!("> over HTTP to {}:{}", place.host, place.port));
-                let exchange = Box::pin(http.exchange((request, place), given.tls, vu, probe));
+                let exchange = Box::pin(http.exchange((request, place), given.suite.tls.as_ref(), vu, probe));
                 let (status, outcome) = exchange.await?;
                 show(&http.body, "< ", probe);
                 if !rules.is_status(status) {

@@ -41,7 +41,7 @@ pub fn compiled(
     fields: &stamp::Fields,
 ) -> Result<(Script<Step>, Suite), UsageError> {
     let wrong = |error: SuiteError| UsageError::new(error.to_string());
-    let mut calls = Calls { timeout: None, counters: Counters::new(), hosts: Vec::new() };
+    let mut calls = Calls { timeout: None, counters: Counters::new(), servers: Vec::new() };
     calls.defaults(written, &mut base).map_err(wrong)?;
     let mut plans = series::plans();
     let types = written.users.iter().map(|class| pushes::types(class.pushes.as_ref(), &mut plans.counters));
@@ -56,14 +56,14 @@ pub fn compiled(
     }
     let compiled = compiler.run(written, |compiler, step, names| calls.call(&base, compiler, step, names));
     let (script, from) = compiled.map_err(wrong)?;
-    Ok((script, Suite { classes, from, hosts: calls.hosts }))
+    Ok((script, Suite { classes, from, servers: calls.servers, tls: None }))
 }
 
 struct Calls {
     timeout: Option<Duration>,
     counters: Counters,
-    /// Hosts that are asked over HTTP.
-    hosts: Vec<String>,
+    /// Who is asked over HTTP.
+    servers: Vec<Url>,
 }
 
 impl Calls {
@@ -201,9 +201,6 @@ impl Calls {
         if method == "CONNECT" || http::Method::from_bytes(method.as_bytes()).is_err() {
             return Err(wrong(expected));
         }
-        if url.secure && !secure {
-            return Err(wrong("over TLS, where the target itself is not; expected a wss target, or http"));
-        }
         let body = match fields.node("json") {
             Some(node) => Some(json(node, names)?),
             None => fields.text("body")?.map(|text| compile(&text, names, Escape::Raw)).transpose()?,
@@ -226,8 +223,9 @@ impl Calls {
         let body = body.as_ref().map(Body::Text);
         let parts = Parts { method, target: &url.target, headers: &headers, body };
         let request = Request::new(&parts, names).map_err(|why| wrong(&why))?;
-        if !self.hosts.contains(&url.host) {
-            self.hosts.push(url.host.clone());
+        let same = |server: &&Url| server.authority == url.authority && server.secure == url.secure;
+        if self.servers.iter().find(same).is_none() {
+            self.servers.push(url.clone());
         }
         let name = format!("{method} {}", redact::target(&url.target));
         let place = Place { host: url.host, port: url.port, secure: url.secure };

@@ -25,6 +25,8 @@ pub mod session;
 pub mod step;
 
 use load_core::compile::FromSuite;
+use load_net::connection::Tls;
+use load_net::url::Url;
 
 use crate::protocol::Step;
 use connect::Connect;
@@ -38,8 +40,10 @@ pub struct Suite {
     pub classes: Vec<Class>,
     /// Everything besides the script.
     pub from: FromSuite<Step>,
-    /// Hosts that are asked over HTTP, besides the target's.
-    pub hosts: Vec<String>,
+    /// Who is asked over HTTP: a URL of each.
+    pub servers: Vec<Url>,
+    /// How those with TLS are trusted.
+    pub tls: Option<Tls>,
 }
 
 /// What a class of users has besides its steps.

@@ -6,6 +6,7 @@ use load_net::connection::Tls;
 use load_net::http::{self, Request};
 use load_net::reach::{Dial, Target};
 use load_net::route::Route;
+use load_report::fault::FaultKind;
 
 /// Largest body of an answer, in bytes.
 const MAX_BODY: u64 = 16 << 20;
@@ -65,13 +66,13 @@ impl Http {
         let mut session = match self.open.take() {
             Some((there, session)) if there == *place => session,
             _ => {
-                let dial = Dial {
-                    route: &Route::default(),
-                    host: &place.host,
-                    port: place.port,
-                    tls: tls.filter(|_| place.secure),
-                    stages: None,
-                };
+                let named = |tls: &Tls| Tls::named(&tls.config, &place.host);
+                let tls = tls.filter(|_| place.secure).map(named).transpose().map_err(|error| {
+                    probe.note(format_args!("{}: {error}", place.host));
+                    Fault::fatal(FaultKind::Tls)
+                })?;
+                let (host, port) = (place.host.as_str(), place.port);
+                let dial = Dial { route: &Route::default(), host, port, tls: tls.as_ref(), stages: None };
                 let connection = self.target.connect_other(&dial, self.link, probe).await?;
                 http::Session::new(connection, MAX_BODY)
             }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
-use load_net::connection::{Connection, Tls};
+use load_net::connection::Connection;
 use load_net::reach::Took;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
@@ -23,7 +23,7 @@ use crate::session::{self as plain, Upgraded};
 use crate::text::wall_ns;
 
 /// Messages that were sent last and are known when they come back.
-const REMEMBERED: usize = 4;
+const REMEMBERED: usize = 16;
 /// Messages that are kept for the first steps of a user, who may not be there yet when they come.
 const EARLY: usize = 64;
 /// So much of a message is shown.
@@ -35,8 +35,6 @@ pub struct Given<'a> {
     pub suite: &'a Suite,
     /// What the command line says of messages.
     pub rules: &'a Rules,
-    /// How the target is trusted.
-    pub tls: Option<&'a Tls>,
 }
 
 /// One user's connection.

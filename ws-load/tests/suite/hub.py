@@ -4,6 +4,7 @@ import asyncio
 import collections
 import json
 import os
+import ssl
 import sys
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -136,7 +137,11 @@ async def main():
     server = await websockets.serve(
         serve, "127.0.0.1", 0, subprotocols=["hub.v2"], process_request=refuse, compression=None, ping_interval=None
     )
-    web = await asyncio.start_server(http, "127.0.0.1", 0)
+    tls = None
+    if len(sys.argv) > 2:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[1], sys.argv[2])
+    web = await asyncio.start_server(http, "127.0.0.1", 0, ssl=tls)
     print(server.sockets[0].getsockname()[1], web.sockets[0].getsockname()[1], flush=True)
     asyncio.ensure_future(push())
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -28,6 +28,17 @@ struct Hub {
 impl Hub {
     /// None where Python has no websockets.
     fn open() -> Option<Self> {
+        Self::start(&[])
+    }
+
+    /// The same; its HTTP is over TLS, with the files of a certificate and its key.
+    fn secure(files: [&str; 2]) -> Option<Self> {
+        let mut hub = Self::start(&files)?;
+        hub.http = hub.http.replace("http:", "https:");
+        Some(hub)
+    }
+
+    fn start(files: &[&str]) -> Option<Self> {
         let check = Command::new(PYTHON).args(["-c", "import websockets"]).stderr(Stdio::null()).status();
         if !check.is_ok_and(|status| status.success()) {
             // Straight to the log: the harness keeps what a test prints to itself.
@@ -38,6 +49,7 @@ impl Hub {
         }
         let mut process = Command::new(PYTHON)
             .arg(format!("{HERE}/hub.py"))
+            .args(files)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -119,6 +119,26 @@ fn a_connection_goes_where_an_answer_over_http_has_said() {
     assert_eq!((run.connections.opened, run.ledger.control_calls), (12, 0));
 }
 
+#[test]
+fn that_answer_may_come_over_tls_and_its_server_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let files = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&files[0], cert.pem()).unwrap();
+    std::fs::write(&files[1], signing_key.serialize_pem()).unwrap();
+    let [cert, key] = files.each_ref().map(|file| file.to_str().unwrap());
+    let Some(hub) = Hub::secure([cert, key]) else { return };
+    let left = run(&hub, DEBATES, &format!("-u 2 -n 2 --cacert {cert}"));
+    assert_eq!(left.code, 0, "{}{}", left.stdout, left.stderr);
+    assert_eq!((calls(left.run(), "new debate"), calls(left.run(), "connect")), ((2, 0), (2, 0)));
+    let left = run(&hub, DEBATES, "-u 2 -n 2");
+    assert!(left.code == 114 && left.stderr.contains("certificate"), "{}{}", left.stdout, left.stderr);
+    let left = run(&hub, &DEBATES.replace("HTTP_URL", "http://127.0.0.1:1"), "-u 2 -n 2");
+    assert!(left.code == 114 && left.stderr.contains("refused"), "{}{}", left.stdout, left.stderr);
+    assert_eq!(hub.close().of("posted"), 2);
+}
+
 /// Messages of every kind, and calls that fail.
 const KINDS: &str = r#"
 [[users]]
