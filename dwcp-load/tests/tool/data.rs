@@ -291,3 +291,18 @@ fn mistakes_on_the_command_line_are_104() {
         assert!(left.code == 104 && left.stderr.contains(expected), "{line}: {}", left.stderr);
     }
 }
+
+#[test]
+fn several_processes_migrate_as_one_and_the_other_words_know_the_mode() {
+    let server = server("");
+    let left = migrate(&tcp(&server), "-u 4 -n 8 --vm-memory 1MiB --streams 2 --processes 2");
+    assert_eq!(left.code, 0, "{}{}", left.stdout, left.stderr);
+    accounted(&left, server.dwcp_data_truth());
+    assert_eq!(left.counter("migrations_completed"), 8);
+    for (word, said) in [("check", "nothing was sent"), ("once", "migration")] {
+        let line = format!("{word} --mode data --url {} --vm-memory 1MiB -u 1 -n 1", tcp(&server));
+        let left = tool().run(line.split(' '));
+        assert!(left.code == 0 && left.stdout.contains(said), "{word}: {}{}", left.stdout, left.stderr);
+    }
+    assert_eq!(server.dwcp_data_truth().completed, 9);
+}
