@@ -34,11 +34,18 @@ fn every_call_and_every_push_is_counted_as_the_hub_counts_it() {
         let (pings, vm, metric) =
             (calls(run, "ask how it is").0, calls(run, "send vm_query").0, calls(run, "send metric_query").0);
         assert_eq!((pings, vm, metric), (seen.of("ping"), seen.of("vm_query"), seen.of("metric_query")));
-        assert!(pings >= 5 * visits && pings <= 10 * visits, "{pings} in {visits}");
+        // The end of the run cuts a visit of each user short.
+        let whole_visits = visits - 6;
+        assert!(pings >= 5 * whole_visits && pings <= 10 * visits, "{pings} in {visits}");
         let queries = vm + metric;
-        assert!(queries >= 3 * visits && queries <= 6 * visits && vm > metric && metric > 0, "{vm} {metric}");
+        assert!(
+            queries >= 3 * whole_visits && queries <= 6 * visits && vm > metric && metric > 0,
+            "{vm} {metric}"
+        );
         assert_eq!(whole(run, "queries"), queries);
-        assert_eq!(told["clients"], visits, "each visit has learnt an id of its own");
+        // Each visit has learnt an id of its own, and most have come to say so.
+        let clients = seen.of("clients");
+        assert!(clients <= visits && clients >= whole_visits, "{clients} in {visits}");
         assert_eq!(calls(run, "ping"), (visits, 0));
         // What the hub sent by itself, and nothing else, was pushed.
         let [status, alerts] = ["pushed vm_status", "pushed alerts"].map(|name| seen.of(name));

@@ -227,6 +227,8 @@ impl<P: Protocol> Lane<P> {
             let Some(&(begin, end)) = self.spans.last() else { return false };
             if self.freed < end {
                 if self.freed >= begin {
+                    // Who came late was due all the same.
+                    self.due = self.due.max(begin);
                     return true;
                 }
                 self.due = begin;
