@@ -75,13 +75,14 @@ send = { type = "publish", from = "{{vu}}", n = "{{iteration}}", timestamp = "{{
 #[test]
 fn a_push_counts_only_if_the_server_or_another_connection_sent_it() {
     let Some(hub) = Hub::open() else { return };
-    let left = run(&hub, ROOM, "-u 5 -n 50");
+    let left = run(&hub, ROOM, "-u 5 -n 15");
     assert_eq!(left.code, 0, "{}{}", left.stdout, left.stderr);
     let (run, seen) = (left.run(), hub.close());
-    assert_eq!((calls(run, "send publish"), seen.of("publish")), ((50, 0), 50));
+    // No user sends more than are remembered.
+    assert_eq!((calls(run, "send publish"), seen.of("publish")), ((15, 0), 15));
     let (own, pushed) = (whole(run, "messages_own"), whole(run, "messages_pushed"));
     // Those who have left get no more.
-    assert!(own <= seen.of("own") && own + 5 >= seen.of("own") && own > 40, "{own}, {}", seen.0);
-    assert!(pushed <= seen.of("published") && pushed > 150, "{pushed}, {}", seen.0);
+    assert!(own <= seen.of("own") && own + 5 >= seen.of("own") && own >= 10, "{own}, {}", seen.0);
+    assert!(pushed <= seen.of("published") && pushed >= 30, "{pushed}, {}", seen.0);
     assert_eq!(whole(run, "messages_received"), own + pushed);
 }
