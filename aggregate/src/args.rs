@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand, ValueEnum};
 use load_report::exit::Exit;
 
 /// Merges the results of all components of a run, judges them together, and says PASS, WARNING, FAIL or INVALID.
 #[derive(Debug, Parser)]
-#[command(version, after_help = Exit::help())]
+#[command(version, after_help = Exit::help(), args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// The results folder of one run, for example results/latest
-    #[arg(value_name = "RESULTS")]
-    pub(crate) results: PathBuf,
+    #[arg(value_name = "RESULTS", required = true)]
+    pub(crate) results: Option<PathBuf>,
 
     /// TOML file with targets that may span components: a list of tables `[[target]]` with `name`, `expr` (such as
     /// `api::response_time: p(95)<500ms`) and, optionally, `level` (`fail` or `warn`) and `description`
@@ -33,4 +36,135 @@ pub(crate) struct Args {
     /// Print nothing but the verdict
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// What else can be asked for: what there is to run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the suites of a folder: what they are, their tools, profiles and environments
+    Suites(SuitesArgs),
+    /// List or show the profiles of a suite
+    Profiles {
+        #[command(subcommand)]
+        command: Profiles,
+    },
+    /// Print what has to run for a profile of a system, a line a component, for scripts: turn, component, kind of
+    /// target, tool and flags, separated by tabs. Those of one turn run together.
+    Components(ComponentsArgs),
+}
+
+/// What is asked of the profiles of a suite.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profiles {
+    /// List them, and which tools know them
+    List(ListArgs),
+    /// Show one as text, JSON, a k6 script or a locustfile
+    Show(ShowArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SuitesArgs {
+    /// The folder of suites
+    #[arg(value_name = "DIR", default_value = "suites")]
+    pub(crate) folder: PathBuf,
+
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// A name in suites/, or a path
+    #[arg(value_name = "SUITE")]
+    pub(crate) suite: String,
+
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// A name in suites/, or a path; with a profile behind it, or else the suite's first one
+    #[arg(value_name = "SUITE[/PROFILE]")]
+    pub(crate) suite: String,
+
+    /// The profile, instead of behind the suite
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// The environment [default: the suite's first one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+
+    /// Only the part of one tool: api, ws, db, grpc
+    #[arg(long, value_name = "KIND")]
+    pub(crate) tool: Option<String>,
+
+    /// How it is printed; k6 and locust are files for these tools, of api-load's part where there is one
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ShowFormat,
+
+    /// All times of the profile by this
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor)]
+    pub(crate) scale_time: f64,
+
+    /// All users and rates of the profile by this
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor)]
+    pub(crate) scale_users: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ComponentsArgs {
+    /// A name in suites/, or a path
+    #[arg(value_name = "SUITE")]
+    pub(crate) suite: String,
+
+    /// The profile of the system
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: String,
+
+    /// The environment, passed to every tool that has a suite
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+
+    /// All times by this
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor)]
+    pub(crate) scale_time: f64,
+
+    /// All users and rates by this
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor)]
+    pub(crate) scale_users: f64,
+}
+
+/// How lists are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// How a profile is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShowFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// A script for k6
+    K6,
+    /// A locustfile
+    Locust,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        _ => Err("expected a number above 0, like 0.1".to_owned()),
+    }
 }

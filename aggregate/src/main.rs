@@ -1,11 +1,12 @@
-//! What did all components do together, and was it good? Merges, recovers, judges and renders stored runs; reads
-//! files, needs no network.
+//! What did all components do together, and was it good? Merges, recovers, judges and renders stored runs, and says
+//! what there is to run; reads files, needs no network.
 
 mod args;
 mod judge;
 mod load;
 mod profiles;
 mod report;
+mod suite;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -56,6 +57,12 @@ fn run(args: &Args) -> Exit {
 }
 
 fn aggregate(args: &Args) -> Result<Exit, Failure> {
+    if let Some(command) = &args.command {
+        return suite::run(command);
+    }
+    let Some(results) = &args.results else {
+        return Err(Failure::new(Exit::Usage, "no RESULTS; expected the folder of a run (--help)"));
+    };
     let reports = report::kinds(&args.report)?;
     let targets = args.targets.as_deref().map(judge::read_targets).transpose()?.unwrap_or_default();
     let one = |folder: &Path| {
@@ -63,20 +70,20 @@ fn aggregate(args: &Args) -> Result<Exit, Failure> {
         Ok(judge::judge(loaded, &targets, args.require_all))
     };
     let mut written = Vec::new();
-    let profiles = profiles::of(&args.results);
+    let profiles = profiles::of(results);
     let summary = if profiles.is_empty() {
-        one(&args.results)?
+        one(results)?
     } else {
         let mut judged = Vec::new();
         for profile in profiles {
-            let folder = args.results.join(&profile);
+            let folder = results.join(&profile);
             let summary = one(&folder)?;
             written.push(report::write(&folder, &summary));
             judged.push((profile, summary));
         }
-        profiles::combine(load::name_of(&args.results), judged)
+        profiles::combine(load::name_of(results), judged)
     };
-    written.push(report::write(&args.results, &summary));
+    written.push(report::write(results, &summary));
     written.push(report::write_besides(&summary, &reports));
     let printed = report::print(&summary, args.quiet);
     written.push(printed);

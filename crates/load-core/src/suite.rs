@@ -1,11 +1,9 @@
 //! What does a suite say, and what does the command line leave of it?
 
 use std::path::Path;
-use std::time::Duration;
 
 use load_suite::fields::At;
-use load_suite::stage::Stage;
-use load_suite::suite::{Choice, Event, Profile, Suite, tree};
+use load_suite::suite::{Choice, Event, Suite, scaled_time, tree};
 
 use crate::error::UsageError;
 use crate::plan::args::{ArrivalKind, LoadArgs};
@@ -53,7 +51,8 @@ pub(crate) fn read(args: &LoadArgs, tool: &str) -> Result<Option<Suite>, UsageEr
 /// # Errors
 /// The two together make no sense.
 pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError> {
-    let mut profile = scaled(suite.profile.clone(), args);
+    let (time, users) = (args.suite.scale_time.unwrap_or(1.0), args.suite.scale_users.unwrap_or(1.0));
+    let mut profile = suite.profile.clone().scaled(time, users);
     if args.rate.is_some() && profile.rate.is_none() {
         // Users become arrivals.
         (profile.vus, profile.spawn_rate) = (None, None);
@@ -98,35 +97,6 @@ pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError
     args.suite_thresholds = suite.thresholds.iter().map(threshold).collect();
     args.rows.clone_from(&suite.rows);
     args.events =
-        suite.events.iter().map(|event| Event { at: scaled_time(event.at, args), ..event.clone() }).collect();
+        suite.events.iter().map(|event| Event { at: scaled_time(event.at, time), ..event.clone() }).collect();
     Ok(())
-}
-
-/// A time of the profile as `--scale-time` wants it.
-fn scaled_time(time: Duration, args: &LoadArgs) -> Duration {
-    let factor = args.suite.scale_time.unwrap_or(1.0);
-    Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(time)
-}
-
-/// The same shape, shorter and smaller, as the command line wants it.
-fn scaled(mut profile: Profile, args: &LoadArgs) -> Profile {
-    let (time, users) = (args.suite.scale_time.unwrap_or(1.0), args.suite.scale_users.unwrap_or(1.0));
-    let longer = |duration: Duration| scaled_time(duration, args);
-    // Of something there is at least one left.
-    let more = |n: u64| if n == 0 { 0 } else { ((n as f64 * users).round() as u64).max(1) };
-    profile.duration = profile.duration.map(longer);
-    profile.warmup = profile.warmup.map(longer);
-    profile.vus = profile.vus.map(more);
-    profile.max_vus = profile.max_vus.map(more);
-    profile.connections = profile.connections.map(more);
-    profile.rate = profile.rate.map(|rate| rate * users);
-    profile.spawn_rate = profile.spawn_rate.map(|rate| rate * users / time);
-    let open = profile.rate.is_some();
-    let stage = |stage: &Stage| Stage {
-        name: stage.name.clone(),
-        duration: longer(stage.duration),
-        target: if open { stage.target * users } else { more(stage.target as u64) as f64 },
-    };
-    profile.stages = profile.stages.iter().map(stage).collect();
-    profile
 }

@@ -1,5 +1,6 @@
 //! What is a stage? `[NAME=]DURATION:TARGET`, as on k6's command line, with a name if wanted.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::units::{self, UnitError};
@@ -31,6 +32,15 @@ impl std::str::FromStr for Stage {
     }
 }
 
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}=")?;
+        }
+        write!(f, "{}:{}", units::written(self.duration), self.target)
+    }
+}
+
 /// Names appear in threshold selectors and file names.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
@@ -46,6 +56,7 @@ mod tests {
         assert_eq!(stage, Stage { name: None, duration: Duration::from_secs(30), target: 100.0 });
         let stage: Stage = "peak=1m:500/s".parse().unwrap();
         assert_eq!(stage.name.as_deref(), Some("peak"));
+        assert_eq!(stage.to_string(), "peak=1m:500");
         for wrong in ["30s", "30s:", ":5", "a b=1s:2", "=1s:2", "x:1"] {
             assert!(wrong.parse::<Stage>().is_err(), "{wrong}");
         }

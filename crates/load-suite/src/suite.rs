@@ -1,13 +1,16 @@
 //! What does a suite say? Environments, profiles, users and what they do, checked as a whole.
 
 mod capture;
+mod component;
 mod event;
 mod expect;
 mod files;
+mod flags;
 mod hold;
 mod json;
 mod measure;
 mod path;
+mod plan;
 mod profile;
 mod scene;
 mod step;
@@ -24,13 +27,16 @@ use crate::node::{Node, SuiteError, Value};
 use crate::template::Names;
 
 pub use capture::{Capture, Pick, Source};
+pub use component::{Component, Load, Tool};
 pub use event::Event;
 pub use expect::{Answer, Test, Tests, compile};
 pub use files::tree;
+pub use flags::scaled_time;
 pub use hold::{Hold, Timer};
 pub use json::{around_placeholders, json};
 pub use measure::{Feed, Gives, Measure, MeasureKind};
 pub use path::Path as JsonPath;
+pub use plan::{Asked, Job, components, names, parts, plan};
 pub use profile::Profile;
 pub use scene::{Environment, texts};
 pub use step::{Parallel, Poll, Step, verb};
@@ -132,6 +138,8 @@ impl Suite {
         let events = Event::read_all(&mut fields, &names, &profile.name)?;
         // Only where a suite builds on it; `tree` has seen to that.
         fields.node("extends");
+        fields.text("about")?;
+        Component::read_all(&mut fields)?;
         fields.finish("a suite")?;
         let name = name.to_owned();
         Ok(Self {

@@ -1,5 +1,6 @@
 //! How do people write durations, counts and rates? Parsers whose errors say what was expected.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A value that is not of the form a user was asked for.
@@ -41,6 +42,25 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
     };
     let value = decimal(number.trim_end()).ok_or_else(expected)?;
     Duration::try_from_secs_f64(value * scale).map_err(|_| expected())
+}
+
+/// A duration as [`duration`] and k6 read it, without loss: `1h30m`, `1m1s500ms`.
+pub fn written(duration: Duration) -> String {
+    let (seconds, rest) = (duration.as_secs(), duration.subsec_nanos());
+    let pieces = [
+        (seconds / 3_600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+        (u64::from(rest / 1_000_000), "ms"),
+        (u64::from(rest / 1_000 % 1_000), "us"),
+        (u64::from(rest % 1_000), "ns"),
+    ];
+    let mut text = String::new();
+    for (n, unit) in pieces.into_iter().filter(|(n, _)| *n > 0) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{n}{unit}");
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 /// A number without sign, exponent or unit.
@@ -105,6 +125,15 @@ pub fn duration_range(text: &str) -> Result<(Duration, Duration), UnitError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for (text, same) in [("90m", "1h30m"), ("0", "0s"), ("61.5", "1m1s500ms"), ("10us", "10us")] {
+            let read = duration(text).unwrap();
+            assert_eq!(written(read), same);
+            assert_eq!(duration(same).unwrap(), read);
+        }
+    }
 
     #[test]
     fn durations() {

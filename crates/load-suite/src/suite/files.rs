@@ -14,6 +14,37 @@ const SUITES: &str = "suites";
 /// Suites that build on each other, at most.
 const DEPTH: usize = 8;
 
+/// A suite, without the parts of the tools.
+pub(super) struct Found {
+    /// Its folder or file.
+    pub(super) path: PathBuf,
+    /// What all tools share; empty where that is nothing.
+    pub(super) node: Node,
+}
+
+/// What the tools share of the suite that `given` names.
+///
+/// # Errors
+/// As [`tree`] has.
+pub(super) fn found(given: &str, read: Read<'_>) -> Result<Found, SuiteError> {
+    let path = locate(given, Path::new(SUITES));
+    let shared = path.join(SHARED);
+    let node = if is_file(&path) {
+        merged(&path, "", read, 0)?
+    } else if read(&shared).is_ok() {
+        merged(&shared, "", read, 0)?
+    } else {
+        Node::empty(&shared.display().to_string())
+    };
+    Ok(Found { path, node })
+}
+
+/// The suite `given` as something in the folder of a suite names it: a path is meant from there.
+pub(super) fn beside(folder: &Path, given: &str) -> PathBuf {
+    let located = locate(given, Path::new(SUITES));
+    if is_path(given) { folder.join(located) } else { located }
+}
+
 /// The suite that `given` names, a path or a name, for `tool`: its own name, and its files merged.
 ///
 /// # Errors
@@ -84,11 +115,13 @@ fn extended(node: Node, file: &Path, tool: &str, read: Read<'_>, depth: usize) -
         ));
     }
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let located = locate(base_name, Path::new(SUITES));
-    // A path is meant from where it is written.
-    let path = if is_path(base_name) { folder.join(located) } else { located };
-    let below = merged(&path, tool, read, depth + 1).map_err(|error| {
+    let path = beside(folder, base_name);
+    let mut below = merged(&path, tool, read, depth + 1).map_err(|error| {
         if error.place.is_some() { error } else { SuiteError::at(&base.place, error.message) }
     })?;
+    if let Value::Table(keys) = &mut below.value {
+        // They say what that suite is and what belongs to it.
+        keys.retain(|(key, _)| key != "components" && key != "about");
+    }
     Ok(below.overlaid(node))
 }

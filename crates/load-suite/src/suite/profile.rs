@@ -72,7 +72,7 @@ impl Profile {
         chosen(suite, "profiles", "--profile", wanted, Self::read)
     }
 
-    fn read(name: String, mut fields: Fields) -> Result<Self, SuiteError> {
+    pub(super) fn read(name: String, mut fields: Fields) -> Result<Self, SuiteError> {
         let profile = Self {
             name,
             vus: fields.count("vus", 0)?,
