@@ -5,12 +5,15 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--run-id ID] [--results DIR]
-                          [--require-all] [--attempts N] [--quick]
+Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--scale-time X] [--scale-users X]
+                          [--run-id ID] [--results DIR] [--require-all] [--attempts N] [--quick]
 
-  --suite S          a folder of suites/, or a path [default: reference]
-  --profile P[,P...] which loads, from profiles/ of the suite; several have one verdict [default: steady]
-  --environment E    where the targets are, from environments/ of the suite [default: local]
+  --suite S          a folder of suites/, or a path [default: reference]; `aggregate suites` lists them
+  --profile P[,P...] which loads of the suite; several have one verdict [default: steady of reference, else smoke]
+  --environment E    where the targets are, of those that the suite knows [default: local of reference; else what the
+                     variables below say, or servers that are started]
+  --scale-time X     all times of the profile by this, and
+  --scale-users X    all users and rates by this: a rehearsal of the same shape (not with reference)
   --run-id ID        name of the run's folder [default: the time in UTC]
   --results DIR      folder of the results folders [default: results, where `latest` points at the last run]
   --require-all      a component that cannot run is a failure, not a warning
@@ -19,7 +22,7 @@ Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--
   --quick            a rehearsal on the development build; the profile is smoke unless it is given
   --help             this text
 
-Environment, which wins over the file of --environment:
+Environment, which wins over --environment:
   API_URL            HTTP target of api-load, and of dwcp-load if DWCP_WS_URL is set too
   WS_URL             WebSocket target
   DWCP_WS_URL        event stream of the migrations
@@ -48,7 +51,7 @@ say() {
 
 scratch=''    # folder of what was started
 servers=()    # stopped at the end, whatever happens
-component=''  # the load tool that is running
+declare -A running=() # the load tools that are running: their components by process
 interrupted=0 # how often somebody wanted to leave
 
 # Starts a program in a session of its own, so that Ctrl-C reaches this script alone, which passes it on in order:
@@ -59,10 +62,10 @@ in_own_session() {
 
 stop_all() {
   local pid
-  for pid in $component "${servers[@]}"; do
+  for pid in "${!running[@]}" "${servers[@]}"; do
     kill -TERM "$pid" 2>/dev/null || true
   done
-  for pid in $component "${servers[@]}"; do
+  for pid in "${!running[@]}" "${servers[@]}"; do
     wait "$pid" 2>/dev/null || true
   done
   if [[ -n $scratch ]]; then
@@ -74,8 +77,8 @@ stop_all() {
 # The tool drains at the first signal and leaves at once at the second; what it wrote is judged all the same.
 pass_on() {
   interrupted=$((interrupted + 1))
-  [[ -n $component ]] || exit 105
-  kill -TERM "$component" 2>/dev/null || true
+  ((${#running[@]} > 0)) || exit 105
+  kill -TERM "${!running[@]}" 2>/dev/null || true
 }
 
 # --- Steps -----------------------------------------------------------------------------------------------------------
@@ -164,65 +167,103 @@ start_targets() {
   done < <(scripts/services.sh start "$scratch")
 }
 
-# Runs one component, and again while its figures are invalid.
-run_component() { # component, tool, flags
-  local attempt name=$1 target=${where[$1]-} aside
-  ((interrupted == 0)) || return 0
-  if [[ -z $target ]]; then
-    local reason=${absent[$name]-it has no target}
+# Starts one component, unless it has no target.
+start_component() { # component, kind of target, tool, flags
+  local name=$1 target=${where[$2]-}
+  if [[ -z $target && $placed == 0 ]]; then
+    local reason=${absent[$2]-it has no target}
     say "$name is skipped: $reason"
     # What a server said last may hold anything; in JSON these three must not stand by themselves.
     reason=${reason//\\/\\\\} reason=${reason//\"/\\\"} reason=${reason//[[:cntrl:]]/ }
     printf '{"component":"%s","reason":"%s"}\n' "$name" "$reason" >"$folder/$name.skipped.json"
     return 0
   fi
-  say "$name: ${*:2}"
+  say "$name: ${*:3}"
   # In the environment, for the command line is open to all and a URL may hold a password.
-  case $name in
-    api) local -x API_URL=$target ;;
-    ws) local -x WS_URL=$target ;;
-    dwcp)
-      local -x API_URL=$target
-      [[ -z ${DWCP_WS_URL-} ]] || export DWCP_WS_URL
-      ;;
-    db-postgres) local -x DATABASE_URL=$target ;;
-    db-redis) local -x REDIS_URL=$target ;;
-    grpc) local -x GRPC_URL=$target ;;
-    *) refuse "$plan: component $name; expected api, ws, dwcp, db-postgres, db-redis or grpc" ;;
-  esac
-  for ((attempt = 1; ; attempt++)); do
-    run_tool "${@:2}"
-    ((code == 111 && attempt < attempts && interrupted == 0)) || break
-    aside=$results/$run_id/attempts/${folder##*/}-$attempt
-    say "$name is INVALID: attempt $attempt of $attempts is put aside in $aside"
-    mkdir -p "$aside"
-    mv "$folder/$name"[._]* "$aside"
+  if [[ $placed == 0 ]]; then
+    case $2 in
+      api) local -x API_URL=$target ;;
+      ws) local -x WS_URL=$target ;;
+      dwcp)
+        local -x API_URL=$target
+        [[ -z ${DWCP_WS_URL-} ]] || export DWCP_WS_URL
+        ;;
+      db-postgres) local -x DATABASE_URL=$target ;;
+      db-redis) local -x REDIS_URL=$target ;;
+      grpc) local -x GRPC_URL=$target ;;
+      *) refuse "$suite: component $name; expected api, ws, dwcp, db-postgres, db-redis or grpc" ;;
+    esac
+  fi
+  in_own_session "$bin/$3" "${@:4}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
+  running[$!]=$name
+}
+
+# Waits for all that runs, which ends at the latest with its duration and graceful stop. Adds to `codes`.
+wait_for_components() {
+  local pid code
+  for pid in "${!running[@]}"; do
+    while
+      code=0
+      wait "$pid" || code=$?
+      # A signal ends `wait` before the tool has ended.
+      kill -0 "$pid" 2>/dev/null
+    do :; done
+    codes[${running[$pid]}]=$code
+    unset "running[$pid]"
   done
-  # Internal error, bad usage, no target: it has left nothing that could be judged.
-  case $code in 1 | 104 | 114) unmeasured=$code && say "$name measured nothing: exit code $code" ;; esac
 }
 
-# Runs one load tool to its end, which comes at the latest with its duration and graceful stop. Sets `code`.
-run_tool() { # tool, flags
-  in_own_session "$bin/$1" "${@:2}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
-  component=$!
-  while
-    code=0
-    wait "$component" || code=$?
-    # A signal ends `wait` before the tool has ended.
-    kill -0 "$component" 2>/dev/null
-  do :; done
-  component=''
+# Runs components together, and all of them again while the figures of one are invalid.
+run_turn() { # lines of the plan
+  local attempt line words name aside
+  local -A codes=()
+  for ((attempt = 1; ; attempt++)); do
+    codes=()
+    for line in "$@"; do
+      ((interrupted == 0)) || break
+      IFS=$'\t' read -ra words <<<"$line"
+      start_component "${words[@]:1}"
+    done
+    wait_for_components
+    if [[ " ${codes[*]} " != *' 111 '* ]] || ((attempt == attempts || interrupted != 0)); then
+      break
+    fi
+    aside=$results/$run_id/attempts/${folder##*/}-$attempt
+    mkdir -p "$aside"
+    for name in "${!codes[@]}"; do
+      ((codes[$name] != 111)) || say "$name is INVALID: attempt $attempt of $attempts is put aside in $aside"
+      mv "$folder/$name"[._]* "$aside"
+    done
+  done
+  for name in "${!codes[@]}"; do
+    # Internal error, bad usage, no target: it has left nothing that could be judged.
+    case ${codes[$name]} in
+      1 | 104 | 114) unmeasured=${codes[$name]} && say "$name measured nothing: exit code $unmeasured" ;;
+    esac
+  done
 }
 
-# Runs the components of one plan into `folder`.
-run_profile() { # file
-  local plan=$1 words
+# Prints what runs, a line a component: turn, component, kind of target, tool and flags, with tabs between them.
+plan_of() { # profile
+  if [[ $planned == 1 ]]; then
+    awk -v OFS='\t' 'NF && !/^#/ { $1 = NR OFS $1 OFS $1; print }' "$suite/profiles/$1.plan"
+  else
+    "$bin/aggregate" components "$suite" --profile "$1" "${passed[@]}"
+  fi
+}
+
+# Runs the components of one profile into `folder`.
+run_profile() { # lines of the plan
+  local line turn='' together=()
   mkdir -p "$folder"
-  while read -ra words <&3; do
-    [[ ${#words[@]} -gt 0 && ${words[0]} != '#'* ]] || continue
-    run_component "${words[@]}"
-  done 3<"$plan"
+  for line in "$@"; do
+    if [[ ${line%%$'\t'*} != "$turn" ]]; then
+      run_turn "${together[@]}"
+      turn=${line%%$'\t'*} together=()
+    fi
+    together+=("$line")
+  done
+  run_turn "${together[@]}"
 }
 
 # Keeps what the targets counted themselves beside what the tools did, for whoever wants to compare.
@@ -260,7 +301,8 @@ run_id=$(date -u +%Y%m%dT%H%M%SZ)
 results=''
 suite=reference
 profile=''
-environment=local
+environment=''
+passed=() # flags for every component of a suite
 quick=0
 require_all=0
 attempts=1
@@ -270,6 +312,11 @@ while (($# > 0)); do
       [[ -n ${2-} ]] || refuse "$1 needs a value; --help lists the flags"
       name=${1#--}
       printf -v "${name/-/_}" %s "$2"
+      shift 2
+      ;;
+    --scale-time | --scale-users)
+      [[ ${2-} =~ ^[0-9]*\.?[0-9]+$ ]] || refuse "$1 ${2:-(nothing)}; expected a number like 0.1"
+      passed+=("$1" "$2")
       shift 2
       ;;
     --quick)
@@ -290,42 +337,60 @@ done
 [[ $run_id =~ ^[A-Za-z0-9._-]+$ && $run_id != . && $run_id != .. ]] ||
   refuse "--run-id $run_id; expected letters, digits, '.', '_' and '-'"
 [[ $attempts =~ ^[1-9]$ ]] || refuse "--attempts $attempts; expected 1 to 9"
-if [[ -z $profile ]]; then
-  profile=steady
-  [[ $quick == 0 ]] || profile=smoke
-fi
 # Folders that were asked for are meant from where the user stands.
 [[ -z $results || $results == /* ]] || results=$PWD/$results
 [[ $suite != */* || $suite == /* ]] || suite=$PWD/$suite
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ -n $results && $results != "$PWD/results" ]] || results=results
 [[ $suite == */* ]] || suite=suites/$suite
-[[ -d $suite/profiles ]] || refuse "no suite $suite; expected a folder with profiles/, or one of: $(choices suites '')"
+# A suite is its tools' files, whose components aggregate knows; reference is plans, with the flags of each tool.
+planned=0
+[[ ! -d $suite/profiles ]] || planned=1
+[[ $planned == 1 || -n $(find "$suite" -maxdepth 1 -name '*.toml' 2>/dev/null) ]] ||
+  refuse "no suite $suite; expected a folder with suite.toml or profiles/, or one of: $(choices suites '')"
+if [[ -z $profile ]]; then
+  profile=smoke
+  [[ $planned == 0 || $quick == 1 ]] || profile=steady
+fi
 IFS=, read -ra profiles <<<"$profile"
-for name in "${profiles[@]}"; do
-  [[ -f $suite/profiles/$name.plan ]] ||
-    refuse "no profile ${name:-(empty)} in $suite; expected one of: $(choices "$suite/profiles" .plan)"
-done
-[[ -f $suite/environments/$environment.env ]] ||
-  refuse "no environment $environment in $suite; expected one of: $(choices "$suite/environments" .env)"
+if [[ $planned == 1 ]]; then
+  ((${#passed[@]} == 0)) || refuse "${passed[0]} is for suites of users; $suite has plans with flags"
+  for name in "${profiles[@]}"; do
+    [[ -f $suite/profiles/$name.plan ]] ||
+      refuse "no profile ${name:-(empty)} in $suite; expected one of: $(choices "$suite/profiles" .plan)"
+  done
+  environment=${environment:-local}
+  [[ -f $suite/environments/$environment.env ]] ||
+    refuse "no environment $environment in $suite; expected one of: $(choices "$suite/environments" .env)"
+fi
+placed=0 # whether the suite itself says where its targets are
+if [[ $planned == 0 && -n $environment ]]; then
+  placed=1
+  passed+=(--environment "$environment")
+fi
 [[ ! -e $results/$run_id ]] || refuse "$results/$run_id is there already; choose another --run-id, or remove it"
 unmeasured=0 # why a component has measured nothing
 trap stop_all EXIT
 trap pass_on INT TERM HUP
 
-read_environment "$suite/environments/$environment.env"
+[[ $planned == 0 ]] || read_environment "$suite/environments/$environment.env"
 build
-if ! use_given; then
+plans=()
+for name in "${profiles[@]}"; do
+  plans+=("$(plan_of "$name")") || exit 104
+done
+if [[ $placed == 0 ]] && ! use_given; then
   scratch=$(mktemp -d)
   start_targets
 fi
-for name in "${profiles[@]}"; do
+for at in "${!profiles[@]}"; do
   folder=$results/$run_id
   if ((${#profiles[@]} > 1)); then
-    say "profile $name"
-    folder+=/$name
+    say "profile ${profiles[at]}"
+    folder+=/${profiles[at]}
   fi
-  run_profile "$suite/profiles/$name.plan"
+  mapfile -t lines <<<"${plans[at]}"
+  run_profile "${lines[@]}"
 done
 [[ -z $scratch ]] || keep_truth
 if [[ $results == results ]]; then
