@@ -73,7 +73,7 @@ leave() {
 }
 
 # Each is a file in scripts/peers/sections; measure.sh says what such a file holds.
-sections=(http suite tls http2 rate memory postgres pgbench pgbench-tpcb pgbench-rate redis redis-set redis-p16 redis-set-p16 redis-pipeline grpc)
+sections=(http suite tls http2 rate memory postgres pgbench pgbench-tpcb pgbench-rate redis redis-set redis-p16 redis-set-p16 redis-pipeline grpc ws ws-memory)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rounds=5
@@ -126,7 +126,7 @@ dir=$(mktemp -d)
 failed=0
 
 say 'building'
-own=(api-load db-load grpc-load target-server)
+own=(api-load db-load grpc-load ws-load target-server)
 cargo build --release --locked --quiet "${own[@]/#/--package=}"
 # Nothing else of that folder comes into the way of what is installed.
 mkdir "$dir/bin"

@@ -157,6 +157,10 @@ impl Protocol for Api {
         self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.rates.clone())
     }
 
+    fn spreads(&self) -> bool {
+        self.manner.route.spreads(&self.url.host)
+    }
+
     fn script(&self) -> &Script<Step> {
         &self.script
     }

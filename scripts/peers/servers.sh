@@ -56,6 +56,18 @@ served_by_nginx() {
   curl -fsS --max-time 10 "$status" | awk -v asked="$(wc -l <"$dir/asked")" 'NR == 3 { print $3 - asked }'
 }
 
+# Starts our server for WebSockets; `ws_port` is where it answers.
+serve_ws() {
+  ws_port=$(free_port)
+  while status=$(free_port); do
+    ((status == ws_port)) || break
+  done
+  serve "$status" target-server --ws "127.0.0.1:$ws_port" --http "127.0.0.1:$status" --record off
+}
+
+# The messages that it has echoed.
+served_by_ws() { curl -fsS --max-time 10 "http://127.0.0.1:$status/truth" | jq .ws.sent.echo; }
+
 # Starts PostgreSQL or Redis with data in `dir`; what it starts stays on the core of the one who started it.
 serve_service() { # service
   local kind

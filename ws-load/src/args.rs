@@ -52,6 +52,10 @@ pub struct WsArgs {
     /// it. With auto the server is asked, by echoes with its time in the answer [default: not corrected].
     #[arg(long, value_name = "D|auto", allow_hyphen_values = true, help_heading = "WebSocket")]
     pub clock_offset: Option<ClockOffset>,
+    /// Tell messages that come to many connections apart by their content: their age with the first, the median and the last
+    /// receiver, and how many received each.
+    #[arg(long, help_heading = "WebSocket")]
+    pub fanout: bool,
     /// Subprotocol to ask for; repeatable.
     #[arg(long, value_name = "NAME", help_heading = "WebSocket")]
     pub subprotocol: Vec<String>,

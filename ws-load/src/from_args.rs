@@ -38,7 +38,7 @@ impl Ws {
         let expect = expect.map(|text| Finder::new(text).into_owned());
         let fragment = args.fragment.map(|bytes| NonZeroUsize::new(bytes as usize).ok_or(bytes));
         let fragment = fragment.transpose().map_err(|_| wrong("--fragment", "expected at least 1"))?;
-        let rules = Rules { expect, fields, binary: args.binary, fragment };
+        let rules = Rules { expect, fields, binary: args.binary, fragment, fanout: args.fanout };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let shares = shares(&args)?;
         clock::check(args.clock_offset, &shares, rules.expect.is_some())?;

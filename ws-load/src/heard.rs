@@ -6,6 +6,7 @@ use load_core::clock::Nanos;
 use load_core::protocol::Probe;
 use memchr::memmem::Finder;
 use tokio_tungstenite::tungstenite::Message;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::count;
 use crate::stamp::Fields;
@@ -21,6 +22,17 @@ pub struct Rules {
     pub binary: bool,
     /// Messages are sent in frames of at most so many bytes.
     pub fragment: Option<NonZeroUsize>,
+    /// Pushed messages are told apart by their content.
+    pub fanout: bool,
+}
+
+impl Rules {
+    /// A message of that age was pushed.
+    fn fan_out(&self, content: &[u8], age: Option<u64>, probe: &Probe<'_>) {
+        if let Some(age) = age.filter(|_| self.fanout) {
+            probe.fan_out(xxh3_64(content), age);
+        }
+    }
 }
 
 /// What is known of a connection's messages.
@@ -103,7 +115,9 @@ impl Heard {
         if !self.answer.is_empty() && content == self.answer {
             return Is::Duplicate;
         }
-        self.pushed(&rules.fields, content, came_ns, probe).0
+        let (is, age) = self.pushed(&rules.fields, content, came_ns, probe);
+        rules.fan_out(content, age, probe);
+        is
     }
 
     /// What a message is that nobody has asked for, by the time and the number in it, and its age in ns where that is known.

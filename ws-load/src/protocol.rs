@@ -126,6 +126,7 @@ impl Protocol for Ws {
             "binary": self.args.binary,
             "fragment": self.args.fragment,
             "expect_text": self.args.expect_text,
+            "fanout": self.args.fanout,
             "timestamp_field": self.rules.fields.timestamp,
             "seq_field": self.rules.fields.seq,
             "clock_offset": self.args.clock_offset.map(|offset| offset.to_string()),
@@ -172,6 +173,10 @@ impl Protocol for Ws {
         several.then_some(
             "a connection is one user's for as long as it lasts, and the suite has several classes",
         )
+    }
+
+    fn spreads(&self) -> bool {
+        self.route.spreads(&self.url.host)
     }
 
     fn script(&self) -> &Script<Step> {

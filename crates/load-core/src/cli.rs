@@ -359,7 +359,8 @@ fn in_child<P: Protocol>(about: About, setup: Result<Setup, RunError>) -> Exit {
 
 fn serve<P: Protocol>(protocol: P, args: &LoadArgs, setup: Setup) -> Result<(), RunError> {
     let plan = build(args, Context::of(&protocol))?;
-    crate::plan::preflight(&plan)?;
+    // The parent has looked at the machine; this is about this process alone.
+    crate::plan::raise_descriptors(&plan)?;
     local()?.block_on(child::serve(Arc::new(protocol), Arc::new(plan), setup))
 }
 

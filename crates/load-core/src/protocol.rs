@@ -137,6 +137,11 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         Weight::default()
     }
 
+    /// Whether connections come from as many addresses of this machine as they need ports for.
+    fn spreads(&self) -> bool {
+        false
+    }
+
     /// Whether a call that is given up ends on the wire when its future is dropped, so that its session can make the
     /// next one. Where it is not so, the session goes with the call.
     fn cancels(&self) -> bool {
@@ -465,6 +470,12 @@ impl<'a> Probe<'a> {
     /// Adds `n` to the protocol's counter number `counter`.
     pub fn count(&self, counter: usize, n: u64) {
         self.observer.count(counter, n);
+    }
+
+    /// Records that one more has received message `key`, a hash spread evenly, at an age of `age_ns`: of messages that go to many,
+    /// the result tells when the first, the median and the last receiver had each.
+    pub fn fan_out(&self, key: u64, age_ns: u64) {
+        self.observer.fan_out(key, age_ns);
     }
 
     /// Records a connection, begun at `start`, that the engine did not ask for: one that a call has established, or one of a

@@ -26,6 +26,12 @@ pub struct LocalArgs {
 }
 
 impl LocalArgs {
+    /// Whether connections to `host` come from several addresses, so that one address's ports are no limit.
+    pub fn spreads(&self, host: &str) -> bool {
+        let loopback = || host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+        !self.local_ips.is_empty() || loopback()
+    }
+
     /// The address from which `link` connects to `target`, one of so many `targets`; none for the system's choice. Links
     /// that share an address of the target differ in this one first.
     pub fn pick(&self, link: LinkId, targets: usize, target: IpAddr) -> Option<IpAddr> {

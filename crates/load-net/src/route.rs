@@ -104,6 +104,11 @@ impl Route {
         &self.args.local.local_ips
     }
 
+    /// Whether connections to `host` come from several addresses.
+    pub fn spreads(&self, host: &str) -> bool {
+        self.args.local.spreads(host)
+    }
+
     /// Where connections for `host` and `port` go.
     pub fn way(&self, host: &str, port: u16) -> Way {
         let args = &self.args;

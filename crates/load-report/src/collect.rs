@@ -174,6 +174,10 @@ impl Series {
         // Frames begin a little after the full second; the middle of the frame tells which second it is of.
         let middle = i64::midpoint(frame.from_ns, frame.to_ns).max(0);
         let mut index = (middle / (SECOND_NS * i64::from(self.interval_s))) as usize;
+        // What is left of a run of so many seconds is no reason to halve it: it is of the last one.
+        if index == MAX_POINTS && frame.to_ns - frame.from_ns < SECOND_NS / 2 {
+            index -= 1;
+        }
         while index >= MAX_POINTS {
             self.halve();
             index /= 2;

@@ -109,6 +109,7 @@ impl Record {
             counters,
             rates,
             gauges,
+            fanout: data.fanout.report(),
             generator: generator(plan, &health, begun, &counted.tally),
             thresholds: Vec::new(),
             events,

@@ -5,6 +5,7 @@
 
 pub mod collect;
 pub mod exit;
+pub mod fanout;
 pub mod fault;
 pub mod figures;
 pub mod gauge;

@@ -231,7 +231,7 @@ impl Health {
 /// All counters of a tally together: an upper bound of every sum of them.
 pub(crate) fn weight(data: &Tally) -> u128 {
     let faults = data.faults.entries().iter().map(|entry| u128::from(entry.count)).sum::<u128>();
-    data.phases.iter().map(phase_weight).sum::<u128>() + faults
+    data.phases.iter().map(phase_weight).sum::<u128>() + faults + u128::from(data.fanout.count())
 }
 
 fn phase_weight(phase: &PhaseTally) -> u128 {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
+use crate::fanout::FanoutReport;
 use crate::fault::FaultKind;
 use crate::gauge::{GaugeReport, Samples};
 use crate::tally::{Ledger, Tally};
@@ -62,6 +63,9 @@ pub struct RunFile {
     /// What the target said of itself, over all counted phases.
     #[serde(default)]
     pub gauges: Vec<GaugeReport>,
+    /// Messages that go to many receivers; none without any.
+    #[serde(default)]
+    pub fanout: Option<FanoutReport>,
     /// What the generator itself used.
     pub generator: Generator,
     /// Thresholds with what was observed.

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::fanout::FanoutTable;
 use crate::fault::{ByKind, FaultKind};
 use crate::hist::Histogram;
 
@@ -16,6 +17,9 @@ pub struct Tally {
     pub phases: Vec<PhaseTally>,
     /// Failures by op, kind and code, with a sample each.
     pub faults: FaultTable,
+    /// Messages that go to many, by message.
+    #[serde(default)]
+    pub fanout: FanoutTable,
 }
 
 /// What happened to the ticks, or the calls, of one phase.
@@ -230,6 +234,7 @@ impl Tally {
     pub fn merge(&mut self, other: &Self) {
         merge_each(&mut self.phases, &other.phases, PhaseTally::merge);
         self.faults.merge(&other.faults);
+        self.fanout.merge(&other.fanout);
     }
 
     /// The phase `index`, made when it is not there yet.

@@ -26,7 +26,7 @@ use tokio_tungstenite::{
 use super::{
     WsContext,
     bulletin::Post,
-    record::{Kind, NO_CLOSE_FRAME},
+    record::{Kind, NO_CLOSE_FRAME, wall_ns},
 };
 use crate::{clock::now_ns, script::WsHow, stream::GatedStream};
 
@@ -239,8 +239,10 @@ impl Connection {
         match post {
             Ok(Post { from, .. }) if from == Some(self.id) => Ok(()),
             Ok(Post { text, .. }) => {
+                // Before the write, so that whoever reads it does so later.
+                let begun_ns = wall_ns();
                 self.send(Kind::Broadcast, Message::Text(text.clone())).await?;
-                self.ws.context.record.ws.delivered(&text);
+                self.ws.context.record.ws.delivered(&text, begun_ns);
                 Ok(())
             }
             Err(RecvError::Lagged(n)) => {

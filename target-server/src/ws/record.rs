@@ -17,7 +17,8 @@ pub(super) const NO_CLOSE_FRAME: u16 = 1006;
 const MAX_BROADCASTS: usize = 1_000;
 const MAX_TEXT: usize = 512;
 
-fn wall_ns() -> i64 {
+/// The time, ns since 1970.
+pub(super) fn wall_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
@@ -60,9 +61,9 @@ pub struct WsReport {
 pub struct WsBroadcast {
     /// Connections to which it was written.
     pub receivers: u64,
-    /// When the first write was done, ns since 1970.
+    /// When the first write began, ns since 1970.
     pub first_ns: i64,
-    /// When the last write was done, ns since 1970.
+    /// When the last write began, ns since 1970.
     pub last_ns: i64,
 }
 
@@ -203,16 +204,14 @@ impl WsRecord {
         report.bytes_out += bytes as u64;
     }
 
-    /// A broadcast was written to one more connection.
-    pub(super) fn delivered(&self, text: &str) {
-        let now_ns = wall_ns();
+    /// A broadcast was written to one more connection; the write began at `at_ns`.
+    pub(super) fn delivered(&self, text: &str, at_ns: i64) {
         let broadcasts = &mut self.counted().report.broadcasts;
         if let Some(broadcast) = broadcasts.get_mut(text) {
             broadcast.receivers += 1;
-            broadcast.last_ns = now_ns;
+            broadcast.last_ns = broadcast.last_ns.max(at_ns);
         } else if broadcasts.len() < MAX_BROADCASTS && text.len() <= MAX_TEXT {
-            broadcasts
-                .insert(text.to_owned(), WsBroadcast { receivers: 1, first_ns: now_ns, last_ns: now_ns });
+            broadcasts.insert(text.to_owned(), WsBroadcast { receivers: 1, first_ns: at_ns, last_ns: at_ns });
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod clocks;
 mod ends;
+mod fanout;
 mod faults;
 mod floods;
 mod frames;

@@ -129,7 +129,8 @@ impl Dispatcher {
         let Some(arrivals) = &mut self.arrivals else { return };
         let due = arrivals.due();
         self.next_due = if due == Nanos::NEVER { due } else { self.t0 + due };
-        if self.next_due == Nanos::NEVER {
+        // Without a number of calls to make, connections are held until the run's time is over, though nothing more is due.
+        if self.next_due == Nanos::NEVER && self.budget < u64::MAX {
             self.close();
         }
     }

@@ -98,7 +98,6 @@ impl<P: Protocol> Lanes<P> {
         self.worker.stop(stop);
         let deadline = stop + self.worker.plan.graceful_stop;
         self.until(deadline, commands, true).await?;
-        self.tasks.shutdown().await;
         Ok(())
     }
 

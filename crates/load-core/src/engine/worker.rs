@@ -234,6 +234,9 @@ pub(super) async fn run<P: Protocol>(
     worker.settle(end);
     worker.send_frame(end);
     worker.say(Message::Done { worker: number, end_ns: (end - t0).0 });
+    // What is still under way has been counted as abandoned. To end tens of thousands of connections takes a while, for which
+    // nobody waits.
+    drop(lanes);
     Ok(())
 }
 
@@ -490,6 +493,10 @@ impl<P: Protocol> Observer for Worker<P> {
 
     fn connected(&self, start: Nanos) {
         self.recorder.borrow_mut().connected(start, self.clock.now(), None, "");
+    }
+
+    fn fan_out(&self, key: u64, age_ns: u64) {
+        self.recorder.borrow_mut().fan_out(key, age_ns);
     }
 
     fn count(&self, counter: usize, n: u64) {

@@ -55,6 +55,8 @@ pub struct Context {
     pub users_only: Option<&'static str>,
     /// What a link takes of this machine.
     pub weight: Weight,
+    /// [`Protocol::spreads`].
+    pub spreads: bool,
     /// How many calls a user has under way at most.
     pub width: u64,
     /// What must never be printed.
@@ -75,6 +77,7 @@ impl Context {
             sharing: protocol.sharing(),
             users_only: protocol.users_only(),
             weight: protocol.weight(),
+            spreads: protocol.spreads(),
             width: protocol.script().width(),
             secrets: Arc::new(Secrets::new(protocol.secrets())),
         }
@@ -154,6 +157,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         vus,
         max_vus,
         connections,
+        spreads: context.spreads,
         connect_rate: args.connect_rate,
         lifetime: lifetime(args, context.sharing)?,
         sharing: context.sharing,

@@ -20,7 +20,7 @@ use crate::schedule::Kind;
 use crate::secret::Secrets;
 
 pub use build::{Context, build};
-pub use preflight::{Needs, needs, preflight};
+pub use preflight::{Needs, needs, preflight, raise_descriptors};
 
 /// How load comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,8 @@ pub struct RunPlan {
     pub max_vus: u64,
     /// Connections, over all segments.
     pub connections: u64,
+    /// Connections come from as many of this machine's addresses as there are ports for.
+    pub spreads: bool,
     /// New connections/s over all segments, at most.
     pub connect_rate: Option<f64>,
     /// After how long a connection is replaced.

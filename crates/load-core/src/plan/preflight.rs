@@ -62,21 +62,7 @@ pub(super) fn processes(connections: u64) -> u32 {
 /// When a limit is too low: which, how much is needed, and what to do.
 pub fn preflight(plan: &RunPlan) -> Result<(), UsageError> {
     let needs = needs(plan);
-    let limit = getrlimit(Resource::Nofile);
-    let hard = limit.maximum.unwrap_or(u64::MAX);
-    if needs.descriptors > hard {
-        let processes = (needs.ports).div_ceil(hard.saturating_sub(OWN_DESCRIPTORS).max(1));
-        return Err(UsageError::new(format!(
-            "the plan needs {} descriptors in one process, the limit is {hard}: use --processes {processes}, fewer \
-             connections, or raise the limit (ulimit -Hn {})",
-            needs.descriptors, needs.descriptors
-        )));
-    }
-    if limit.current.is_some_and(|soft| soft < needs.descriptors) {
-        let raised = Rlimit { current: Some(hard), maximum: limit.maximum };
-        setrlimit(Resource::Nofile, raised)
-            .map_err(|e| UsageError::new(format!("cannot raise the limit of descriptors to {hard}: {e}")))?;
-    }
+    raise_descriptors(plan)?;
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     if let Ok(max) = read("/proc/sys/fs/file-max").trim().parse::<u64>()
         && needs.ports > max
@@ -98,11 +84,37 @@ pub fn preflight(plan: &RunPlan) -> Result<(), UsageError> {
     let ports = local_ports(&read("/proc/sys/net/ipv4/ip_local_port_range"));
     if let Some(ports) = ports
         && needs.ports > ports
+        && !plan.spreads
     {
         tracing::warn!(
-            "{} connections to one address need more local ports than the {ports} of net.ipv4.ip_local_port_range",
+            "{} connections to one address need more local ports than the {ports} of net.ipv4.ip_local_port_range: unless the \
+             target has several addresses, connect from several of this machine's (--local-ips)",
             needs.ports
         );
+    }
+    Ok(())
+}
+
+/// Raises the soft limit of descriptors to what the busiest process of `plan` needs: for that process itself.
+///
+/// # Errors
+/// When the hard limit is too low: how much is needed, and what to do.
+pub fn raise_descriptors(plan: &RunPlan) -> Result<(), UsageError> {
+    let needs = needs(plan);
+    let limit = getrlimit(Resource::Nofile);
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    if needs.descriptors > hard {
+        let processes = (needs.ports).div_ceil(hard.saturating_sub(OWN_DESCRIPTORS).max(1));
+        return Err(UsageError::new(format!(
+            "the plan needs {} descriptors in one process, the limit is {hard}: use --processes {processes}, fewer \
+             connections, or raise the limit (ulimit -Hn {})",
+            needs.descriptors, needs.descriptors
+        )));
+    }
+    if limit.current.is_some_and(|soft| soft < needs.descriptors) {
+        let raised = Rlimit { current: Some(hard), maximum: limit.maximum };
+        setrlimit(Resource::Nofile, raised)
+            .map_err(|e| UsageError::new(format!("cannot raise the limit of descriptors to {hard}: {e}")))?;
     }
     Ok(())
 }

@@ -36,6 +36,8 @@ pub trait Observer {
     fn observe(&self, extra: usize, ns: u64);
     /// Adds `n` to the protocol's counter number `counter`.
     fn count(&self, counter: usize, n: u64);
+    /// One more has received message `key`, which many receive, at an age of `age_ns`.
+    fn fan_out(&self, _key: u64, _age_ns: u64) {}
     /// A connection, begun at `start`, was established inside a call.
     fn connected(&self, _start: Nanos) {}
     /// Whether messages are to be shown.

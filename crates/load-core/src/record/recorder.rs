@@ -245,6 +245,11 @@ impl Recorder {
         }
     }
 
+    /// One more has received message `key`, which many receive, at an age of `age_ns`.
+    pub fn fan_out(&mut self, key: u64, age_ns: u64) {
+        self.tally.fanout.received(key, age_ns);
+    }
+
     /// `n` more of the protocol's own counter number `counter`.
     pub fn count(&mut self, at: Nanos, counter: usize, n: u64) {
         if let Some(count) = self.phase(at).counters.get_mut(counter) {
@@ -269,6 +274,7 @@ impl Recorder {
             if index < keep_from { *phase = PhaseTally::default() } else { phase.clear() }
         }
         tally.faults.clear();
+        tally.fanout.clear();
         self.tally = tally;
     }
 }

@@ -42,6 +42,7 @@ pub fn run(run: &RunFile, colour: bool) -> String {
         ("ops", if run.ops.len() > 1 { ops(&run.ops) } else { String::new() }),
         ("phases", phases(run)),
         ("series of the protocol, ms", extras(run)),
+        ("fan-out: age of a message with its receivers, ms", fanout(run)),
         ("counters of the protocol", counters(run)),
         ("shares of the protocol", rates(run)),
         ("gauges of the target", gauges(run)),
@@ -54,6 +55,33 @@ pub fn run(run: &RunFile, colour: bool) -> String {
     let run_id = terminal(&header.run_id);
     put!(out, "\nrun {run_id}, {} {}\n", terminal(&header.component), terminal(&header.version));
     out
+}
+
+fn fanout(run: &RunFile) -> String {
+    let Some(fanout) = &run.fanout else { return String::new() };
+    let mut table = with_percentiles(&[""]);
+    let rows = [
+        ("first receiver", &fanout.first_ms),
+        ("median receiver", &fanout.median_ms),
+        ("last receiver", &fanout.last_ms),
+    ];
+    for (name, quantiles) in rows {
+        let mean = quantiles.as_ref().map_or_else(|| "–".to_owned(), |q| number(q.mean));
+        table.row([name.to_owned()].into_iter().chain(percentiles(quantiles.as_ref())).chain([mean]));
+    }
+    let (fewest, most) = fanout.receivers;
+    let others = match fanout.others {
+        0 => String::new(),
+        others => format!("; {} receptions of further messages", count(others)),
+    };
+    format!(
+        "{}  {} with {} to {} receivers, {} receptions{others}\n",
+        table.render(),
+        counted(fanout.messages, "message", "messages"),
+        count(fewest),
+        count(most),
+        count(fanout.received),
+    )
 }
 
 fn events(run: &RunFile) -> String {

@@ -98,6 +98,8 @@ pub(super) enum Builtin {
     ConnectionsFailed,
     /// Connections that ended before their time, by a fault.
     ConnectionsLost,
+    /// Failed attempts to connect / all of them, over the whole run.
+    ConnectErrors,
     /// Successful calls a second.
     Throughput,
     /// Lanes in use.
@@ -116,7 +118,7 @@ pub(super) enum Builtin {
 struct Entry(Builtin, &'static str, Kind, Dimension, Detail, Bias);
 
 /// All of them, in the order of the enum.
-const TABLE: [Entry; 31] = {
+const TABLE: [Entry; 32] = {
     use Builtin as B;
     use Dimension::{Bytes, Count, PerSecond, Ratio, Time};
     use Kind::{Counter, Figure, Gauge, Rate, Trend};
@@ -146,6 +148,7 @@ const TABLE: [Entry; 31] = {
         Entry(B::ConnectionsOpened, "connections_opened", Counter, Count, Detail::Phase, Bias::None),
         Entry(B::ConnectionsFailed, "connections_failed", Counter, Count, Detail::Phase, Bias::None),
         Entry(B::ConnectionsLost, "connections_lost", Counter, Count, Detail::Phase, Bias::None),
+        Entry(B::ConnectErrors, "connect_errors", Rate, Ratio, Detail::Phase, Bias::None),
         Entry(B::Throughput, "throughput", Figure, PerSecond, Detail::Op, Bias::Less),
         Entry(B::Vus, "vus", Gauge, Count, Detail::Phase, Bias::None),
         Entry(B::VusMax, "vus_max", Figure, Count, Detail::Run, Bias::None),
@@ -194,7 +197,11 @@ impl Builtin {
     pub(super) fn counts_everywhere(self) -> bool {
         matches!(
             self,
-            Self::ConnectTime | Self::ConnectionsOpened | Self::ConnectionsFailed | Self::ConnectionsLost
+            Self::ConnectTime
+                | Self::ConnectionsOpened
+                | Self::ConnectionsFailed
+                | Self::ConnectionsLost
+                | Self::ConnectErrors
         )
     }
 

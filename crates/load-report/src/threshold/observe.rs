@@ -207,6 +207,11 @@ impl<'a> Part<'a> {
             }
             B::ConnectTime => Ok(Data::Times(merged(self.tallies().map(|tally| &tally.connects.time)))),
             B::ReconnectTime => Ok(Data::Times(merged(self.tallies().map(|tally| &tally.connects.outage)))),
+            B::ConnectErrors => {
+                let sum = |of: fn(&PhaseTally) -> u64| self.tallies().map(of).sum::<u64>();
+                let failed = sum(|tally| tally.connects.failed.total());
+                Ok(Data::Share(failed, failed + sum(|tally| tally.connects.opened)))
+            }
             B::ConnectionsLost => self.attempts(|tally| tally.connects.lost),
             B::ConnectionsOpened => self.attempts(|tally| tally.connects.opened),
             B::ConnectionsFailed => self.attempts(|tally| tally.connects.failed.total()),

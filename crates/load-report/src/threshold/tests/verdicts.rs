@@ -82,6 +82,7 @@ fn every_metric_is_observed() {
         ("messages{phase:stress}: rate", 80.0, "per_s"),
         ("connections_opened: count", 8.0, "count"),
         ("connections_failed: count", 2.0, "count"),
+        ("connect_errors: rate", 0.2, "ratio"),
         ("throughput", 18.0, "per_s"),
         ("throughput{phase:stress}: value", 40.0, "per_s"),
         ("throughput{op:login}", 10.0, "per_s"),
