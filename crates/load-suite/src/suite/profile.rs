@@ -116,6 +116,8 @@ impl Profile {
             (class.weight, class.in_order) = (1, true);
         }
         self.vus = Some(users.len() as u64);
+        // The run ends when all of them have made theirs.
+        self.requests = self.vus;
         let longest = self.duration.unwrap_or(ONCE);
         self.duration = Some(longest);
         // A user whose pause is longer than the run leaves after its first iteration.
