@@ -4,6 +4,10 @@ use std::cell::Cell;
 
 use crate::clock::Nanos;
 
+/// Connections are so much further apart than the rate asks for: a limit holds in each second, though alarms ring late and some
+/// connections are quicker than others.
+const MARGIN: f64 = 1.02;
+
 /// A worker's share of the connections that the plan allows in a second.
 pub(super) struct Admission {
     /// Time between two connections of this worker; zero where there is no limit.
@@ -15,7 +19,8 @@ pub(super) struct Admission {
 impl Admission {
     /// Worker number `index` of `of` that share `rate` connections/s; they begin one after the other.
     pub(super) fn new(rate: Option<f64>, index: u32, of: u32, now: Nanos) -> Self {
-        let apart = |parts: u32| Nanos::from_secs_f64(rate.map_or(0.0, |rate| f64::from(parts) / rate));
+        let apart =
+            |parts: u32| Nanos::from_secs_f64(rate.map_or(0.0, |rate| f64::from(parts) * MARGIN / rate));
         Self { every: apart(of), next: Cell::new(now + apart(index)) }
     }
 

@@ -187,7 +187,6 @@ impl<P: Protocol> Seat<P> {
         if self.link.is_none() {
             worker.connections.set(worker.connections.get() - 1);
         }
-        // In a box, as in `open`.
-        Box::pin(worker.protocol.close(session, &mut Probe::new(worker, &mut self.note))).await;
+        worker.protocol.close(session, &mut Probe::new(worker, &mut self.note)).await;
     }
 }
