@@ -157,7 +157,7 @@ fanout() {
   serve 4
   load -c 50000 -r 0.5 --stage 40s:0.5,0s:0,5s:0 --send publish --fanout --connect-rate 5000
   demand 'all receivers are accounted for' \
-    '.fanout.messages == 20 and .fanout.receivers == [49999, 49999] and .fanout.received == $truth.sent.broadcast' \
+    ".fanout.messages == 20 and .fanout.receivers == [49999, 49999] and .fanout.received == \$truth.sent.broadcast" \
     "$(result '.fanout | "\(.messages) messages, \(.receivers[0]) to \(.receivers[1]) receivers"')"
   # Last write − stamp of each, by the server; the ages of the last receivers, by the tool: the two medians.
   local written last
