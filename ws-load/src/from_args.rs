@@ -32,13 +32,14 @@ impl Ws {
         let fields = Fields {
             timestamp: args.timestamp_field.clone().unwrap_or_else(|| "timestamp".into()),
             seq: args.seq_field.clone().unwrap_or_else(|| "seq".into()),
+            fanout: args.fanout,
             ahead_ns: Arc::default(),
         };
         let expect = args.expect_text.as_deref().filter(|text| !text.is_empty());
         let expect = expect.map(|text| Finder::new(text).into_owned());
         let fragment = args.fragment.map(|bytes| NonZeroUsize::new(bytes as usize).ok_or(bytes));
         let fragment = fragment.transpose().map_err(|_| wrong("--fragment", "expected at least 1"))?;
-        let rules = Rules { expect, fields, binary: args.binary, fragment, fanout: args.fanout };
+        let rules = Rules { expect, fields, binary: args.binary, fragment };
         let tls = args.tls.tls(&url, &[b"http/1.1"])?;
         let shares = shares(&args)?;
         clock::check(args.clock_offset, &shares, rules.expect.is_some())?;

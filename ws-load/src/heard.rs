@@ -22,17 +22,6 @@ pub struct Rules {
     pub binary: bool,
     /// Messages are sent in frames of at most so many bytes.
     pub fragment: Option<NonZeroUsize>,
-    /// Pushed messages are told apart by their content.
-    pub fanout: bool,
-}
-
-impl Rules {
-    /// A message of that age was pushed.
-    fn fan_out(&self, content: &[u8], age: Option<u64>, probe: &Probe<'_>) {
-        if let Some(age) = age.filter(|_| self.fanout) {
-            probe.fan_out(xxh3_64(content), age);
-        }
-    }
 }
 
 /// What is known of a connection's messages.
@@ -115,9 +104,7 @@ impl Heard {
         if !self.answer.is_empty() && content == self.answer {
             return Is::Duplicate;
         }
-        let (is, age) = self.pushed(&rules.fields, content, came_ns, probe);
-        rules.fan_out(content, age, probe);
-        is
+        self.pushed(&rules.fields, content, came_ns, probe).0
     }
 
     /// What a message is that nobody has asked for, by the time and the number in it, and its age in ns where that is known.
@@ -140,7 +127,12 @@ impl Heard {
         }
         let age = u64::try_from(came_ns.saturating_sub(sent_ns)).ok();
         match age {
-            Some(age) => probe.observe(count::LATENCY, age),
+            Some(age) => {
+                probe.observe(count::LATENCY, age);
+                if fields.fanout {
+                    probe.fan_out(xxh3_64(content), age);
+                }
+            }
             None => probe.count(count::AHEAD, 1),
         }
         (Is::Pushed, age)

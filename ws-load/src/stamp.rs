@@ -14,6 +14,8 @@ pub struct Fields {
     pub timestamp: String,
     /// Numbers the messages of a connection; an empty name is no field.
     pub seq: String,
+    /// Messages with a time in them are told apart by their content, too.
+    pub fanout: bool,
     /// By how many ns the clock behind the timestamps is ahead of this machine's. Known when there is a connection.
     pub ahead_ns: Arc<AtomicI64>,
 }
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn fields(timestamp: &str, seq: &str) -> Fields {
-        Fields { timestamp: timestamp.into(), seq: seq.into(), ahead_ns: Arc::default() }
+        Fields { timestamp: timestamp.into(), seq: seq.into(), fanout: false, ahead_ns: Arc::default() }
     }
 
     fn read(message: &str) -> Stamp {

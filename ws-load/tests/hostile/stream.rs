@@ -132,8 +132,9 @@ pub(crate) fn listen(stream: Fed, observer: &dyn load_core::record::Observer) ->
     let url = Url::parse("ws://host/", Schemes::WS).unwrap_or_else(|error| panic!("{error}"));
     let headers = [("Host".to_owned(), "host".to_owned())];
     let upgrade = Upgrade::new(&url, &headers, &[], MOST).unwrap_or_else(|error| panic!("{error}"));
-    let fields = Fields { timestamp: "timestamp".into(), seq: "seq".into(), ahead_ns: Arc::default() };
-    let rules = Rules { expect: None, fields, binary: false, fragment: None, fanout: false };
+    let fields =
+        Fields { timestamp: "timestamp".into(), seq: "seq".into(), fanout: false, ahead_ns: Arc::default() };
+    let rules = Rules { expect: None, fields, binary: false, fragment: None };
     let (socket, _) = ends(upgrade.run(stream, &Scope::default()))?;
     let mut note = String::new();
     let mut session = Session::new(Upgraded { socket, took: Box::default() });
