@@ -10,7 +10,7 @@ use crate::gauge::GaugePlan;
 /// Who ran what, when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
-    /// [`super::SCHEMA`].
+    /// The version of this format: [`SCHEMA`](super::SCHEMA).
     pub schema: String,
     /// Component: `api`, `ws`, `dwcp`, `db-postgres`, `db-redis`, `grpc`, or the name given by `--name`.
     pub component: String,
