@@ -6,6 +6,7 @@ mod parallel;
 mod pool;
 mod staged;
 mod steps;
+mod systems;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,8 +169,17 @@ fn play<P: Protocol<Target = ()>>(
     protocol: P,
     command: Option<(i64, Command)>,
 ) -> (RunFile, Arc<P>) {
+    play_args(&args(line), protocol, command)
+}
+
+/// The same for a command line that has been read.
+fn play_args<P: Protocol<Target = ()>>(
+    args: &LoadArgs,
+    protocol: P,
+    command: Option<(i64, Command)>,
+) -> (RunFile, Arc<P>) {
     let protocol = Arc::new(protocol);
-    let plan = Arc::new(build(&args(line), Context::of(&*protocol)).unwrap());
+    let plan = Arc::new(build(args, Context::of(&*protocol)).unwrap());
     let header = Header {
         schema: SCHEMA.into(),
         component: "scripted".into(),

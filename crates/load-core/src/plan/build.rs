@@ -329,7 +329,12 @@ fn load(
         let peak = shape.peak();
         return Ok((Load::Open { rate: shape, kind }, lanes, most, Some(peak)));
     }
-    let users = given.unwrap_or(if args.stages.is_empty() { DEFAULT_VUS } else { 0 });
+    let users = match (args.stages.is_empty(), sharing) {
+        (true, _) => given.unwrap_or(DEFAULT_VUS),
+        // How large a pool is says nothing about the users who are there at the begin.
+        (false, Sharing::Pool) => args.vus.unwrap_or(0),
+        (false, _) => given.unwrap_or(0),
+    };
     let shape = match args.spawn_rate {
         _ if !args.stages.is_empty() => Shape::stages(users as f64, &args.stages),
         Some(spawn_rate) => spawning(users, spawn_rate, duration),
