@@ -1,9 +1,12 @@
 //! What may be said on the command line?
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Parser, ValueEnum};
-use target_server::TlsFiles;
+use target_server::{Contract, ContractError, TlsFiles};
 
 /// The reference system under test.
 ///
@@ -54,6 +57,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
 
+    /// In whose name it is answered (docs/contracts.md), in one process only: novacron, nova-torch, aragora, platform, megaagent, or
+    /// a file that ends with .toml; --script adds its delays and faults
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub(crate) contract: Option<String>,
+
+    /// Refuse what the contract does not know, and say what is wrong; GET /truth counts it
+    #[arg(long, requires = "contract")]
+    pub(crate) strict: bool,
+
+    /// The contract as the real service keeps it, where that differs from what its load test takes it for
+    #[arg(long, requires = "contract")]
+    pub(crate) actual: bool,
+
     /// Processes that share the addresses; /truth answers for all of them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) processes: u32,
@@ -89,6 +105,17 @@ impl Args {
     /// The arrivals kept by a process.
     pub(crate) fn ring(&self) -> usize {
         if self.record == Switch::On { self.ring as usize } else { 0 }
+    }
+
+    /// The contract, if there shall be one.
+    pub(crate) fn contract(&self) -> Result<Option<Contract>, ContractError> {
+        let Some(name) = &self.contract else { return Ok(None) };
+        let contract = match name.strip_suffix(".toml") {
+            Some(_) if self.actual => Err(ContractError::NoActual { name: name.clone() }),
+            Some(_) => Contract::load(Path::new(name)),
+            None => Contract::named(name, self.actual),
+        };
+        Ok(Some(contract?.strict(self.strict)))
     }
 
     /// The files of the TLS listener, if there shall be one.

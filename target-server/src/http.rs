@@ -84,6 +84,16 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, &'static str> {
     Ok(Some(head))
 }
 
+/// The headers of a request head that [`parse`] has understood; what is not text is shown as well as it can be.
+pub(crate) fn headers(head: &[u8]) -> Vec<(String, String)> {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    // It has been parsed before.
+    let _ = request.parse_with_uninit_headers(head, &mut headers);
+    let text = |value| String::from_utf8_lossy(value).trim().to_owned();
+    request.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect()
+}
+
 impl Head<'_> {
     fn apply(&mut self, header: &httparse::Header<'_>, old: bool) -> Result<(), &'static str> {
         let (name, value) = (header.name, header.value.trim_ascii());
@@ -185,6 +195,19 @@ impl Chunks {
             }
         }
     }
+}
+
+/// The data of a body whose chunks [`Chunks`] has seen the end of.
+pub(crate) fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut data = Vec::new();
+    while let Ok(httparse::Status::Complete((used, size @ 1..))) = httparse::parse_chunk_size(body) {
+        let rest = &body[used..];
+        let end = rest.len().min(size as usize);
+        data.extend_from_slice(&rest[..end]);
+        // Behind the data is an end of line.
+        body = &rest[rest.len().min(end + 2)..];
+    }
+    data
 }
 
 /// A rendered answer, written whole or in parts.

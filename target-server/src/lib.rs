@@ -15,6 +15,7 @@
 
 mod answers;
 mod clock;
+mod contract;
 mod control;
 mod delay;
 mod dwcp;
@@ -37,6 +38,10 @@ mod truth;
 mod ws;
 
 pub use clock::now_ns;
+pub use contract::{
+    Contract, ContractError, ContractReport, EventReport, MessageReport, MethodReport, RouteReport,
+    SocketReport,
+};
 pub use delay::Delay;
 pub use dwcp::{DwcpDataReport, DwcpReport};
 pub use fault::{Abort, How};

@@ -12,7 +12,7 @@ use std::{
 use args::Args;
 use clap::Parser;
 use processes::{Family, READY};
-use target_server::{BindError, Config, Group, Script, ScriptError, Server, StartError};
+use target_server::{BindError, Config, ContractError, Group, Script, ScriptError, Server, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why the program ends other than by a signal.
@@ -63,6 +63,11 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if args.dwcp_data.is_some() && args.processes > 1 {
         return Err(Failure::Usage("--dwcp-data: one process serves it: expected --processes 1".to_owned()));
     }
+    if args.contract.is_some() && args.processes > 1 {
+        return Err(Failure::Usage(
+            "--contract: one process keeps its state: expected --processes 1".to_owned(),
+        ));
+    }
     if args.processes == 1 || args.member.is_some() {
         serve(args, script, &mut signals).await
     } else {
@@ -79,7 +84,9 @@ async fn serve(args: &Args, script: Script, signals: &mut Signals) -> Result<(),
     let https = args.https.zip(args.tls());
     let (http, ring) = (args.http(), args.ring());
     let (dwcp, dwcp_data) = (args.dwcp, args.dwcp_data);
-    let config = Config { http, https, grpc: args.grpc, ws: args.ws, dwcp, dwcp_data, script, ring, group };
+    let contract = args.contract()?;
+    let config =
+        Config { contract, http, https, grpc: args.grpc, ws: args.ws, dwcp, dwcp_data, script, ring, group };
     let server = Server::start(config)?;
     if args.member.is_some() {
         say(READY)?;
@@ -163,6 +170,12 @@ impl Failure {
 
 impl From<ScriptError> for Failure {
     fn from(error: ScriptError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<ContractError> for Failure {
+    fn from(error: ContractError) -> Self {
         Self::Usage(error.to_string())
     }
 }

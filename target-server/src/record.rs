@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
+    contract::Service,
     dwcp::{DataRecord, DwcpRecord},
     grpc::GrpcRecord,
     report::Report,
@@ -28,6 +29,8 @@ pub(crate) struct Record {
     /// There is a DWCP listener.
     has_dwcp: bool,
     pub(crate) dwcp_data: DataRecord,
+    /// What is answered in the name of a contract, if there is one.
+    contract: Option<Mutex<Service>>,
 }
 
 /// Which listeners there are besides those for HTTP.
@@ -39,7 +42,7 @@ pub(crate) struct Listeners {
 }
 
 impl Record {
-    pub(crate) fn new(truth: Truth, gate: Gate, has: Listeners) -> Self {
+    pub(crate) fn new(truth: Truth, gate: Gate, has: Listeners, contract: Option<Service>) -> Self {
         Self {
             truth: Mutex::new(truth),
             gate,
@@ -50,6 +53,7 @@ impl Record {
             dwcp: DwcpRecord::default(),
             has_dwcp: has.dwcp,
             dwcp_data: DataRecord::default(),
+            contract: contract.map(Mutex::new),
         }
     }
 
@@ -59,13 +63,24 @@ impl Record {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// There is a contract.
+    pub(crate) fn has_contract(&self) -> bool {
+        self.contract.is_some()
+    }
+
+    /// What is answered in the name of the contract, if there is one.
+    pub(crate) fn contract(&self) -> Option<MutexGuard<'_, Service>> {
+        self.contract.as_ref().map(|service| service.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn report(&self) -> Report {
         let start = self.gate.start();
         let grpc = self.has_grpc.then(|| self.grpc.report());
         let ws = self.has_ws.then(|| self.ws.report());
         let dwcp = self.has_dwcp.then(|| self.dwcp.report());
         let dwcp_data = self.has_dwcp.then(|| self.dwcp_data.report());
-        Report { grpc, ws, dwcp, dwcp_data, ..self.truth().report(start) }
+        let contract = self.contract().map(|service| service.report.clone());
+        Report { grpc, ws, dwcp, dwcp_data, contract, ..self.truth().report(start) }
     }
 
     /// The recorded arrivals by the time they came. Arrivals of this moment may be missing.
@@ -101,6 +116,9 @@ impl Record {
         self.ws.reset();
         self.dwcp.reset();
         self.dwcp_data.reset();
+        if let Some(mut service) = self.contract() {
+            service.reset();
+        }
         self.gate.reset();
     }
 }

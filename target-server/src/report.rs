@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    contract::ContractReport,
     dwcp::{DwcpDataReport, DwcpReport},
     grpc::GrpcReport,
     ws::WsReport,
@@ -72,6 +73,9 @@ pub struct Report {
     /// What became of memory images; none without a listener for migrations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwcp_data: Option<DwcpDataReport>,
+    /// What was asked of the contract; none without one. Only a server of one process has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<ContractReport>,
 }
 
 /// Connections, without those whose first request went to a control path.
@@ -171,6 +175,7 @@ mod tests {
             ws: None,
             dwcp: None,
             dwcp_data: None,
+            contract: None,
         };
         let mut all = one(None);
         all.add(&Report { answered: [(200, 3), (503, 1)].into(), ..one(Some(40)) });

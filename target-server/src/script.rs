@@ -18,6 +18,7 @@ pub use dwcp_data::{DwcpDataFail, DwcpDataHow, DwcpDataScript};
 pub use file::ScriptError;
 pub(crate) use grpc::code_name;
 pub use grpc::{GrpcFail, GrpcHow, GrpcScript};
+pub(crate) use values::{Time, check_status};
 pub use ws::{WsFail, WsHow, WsScript};
 
 /// The most bytes a scripted body may have.
@@ -71,6 +72,8 @@ pub struct Rule {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// It says itself what is answered, with a status or a body: under a contract the others only add to its answer.
+    pub answers: bool,
     /// How the body is sent.
     pub encoding: Encoding,
     /// The connection closes with the answer of this number on it; 0 is never.
@@ -145,6 +148,7 @@ impl Default for Rule {
             status: 200,
             headers: Vec::new(),
             body: b"ok".to_vec(),
+            answers: false,
             encoding: Encoding::Length,
             requests_per_connection: 0,
             delay: Delay::Constant(0),
@@ -205,7 +209,7 @@ fn unit(seed: u64, stream: u64, n: u64) -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

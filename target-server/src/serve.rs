@@ -8,14 +8,15 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     answers::Answers,
     clock::now_ns,
+    contract,
     control::Control,
-    fault::{Abort, End, Staged},
+    fault::{Abort, End, How, Staged},
     group::Group,
     http::{self, Answer, Chunks, Encoding, Framing, Head, Persistence},
     inbox::Inbox,
     presence::Presence,
     record::Record,
-    script::{DrawBy, Script},
+    script::{DrawBy, MAX_BODY_BYTES, Rule, Script},
     stream::{GatedStream, Socket},
     timer::Timer,
     truth::{Arrival, Outcome, Ticket},
@@ -31,7 +32,7 @@ pub(crate) struct Context {
     pub(crate) record: Arc<Record>,
     pub(crate) timer: Timer,
     pub(crate) group: Group,
-    /// A rule for `/health` makes it load.
+    /// A rule or a route for `/health` makes it load.
     health_is_load: bool,
     /// Connections accepted by this process, for their numbers.
     connections: Cell<u64>,
@@ -67,6 +68,8 @@ struct Request {
     persistence: Persistence,
     expects_continue: bool,
     framing: Framing,
+    /// The whole of it, for a contract.
+    kept: Option<Box<contract::Request>>,
 }
 
 /// Whether a connection goes on.
@@ -78,9 +81,10 @@ enum Flow {
 
 impl Context {
     pub(crate) fn new(script: Arc<Script>, record: Arc<Record>, timer: Timer, group: Group) -> Self {
+        let agreed = record.contract().is_some_and(|service| service.contract().has_path("/health"));
         Self {
             answers: Answers::new(&script),
-            health_is_load: script.names_path("/health"),
+            health_is_load: agreed || script.names_path("/health"),
             script,
             record,
             timer,
@@ -121,7 +125,19 @@ impl Context {
             persistence: head.persistence,
             expects_continue: head.expects_continue,
             framing: head.framing,
+            kept: None,
         }
+    }
+
+    /// The contract's answer, if there is a contract and the script says none of its own.
+    fn agreed(&self, request: &Request, rule: &Rule, persistence: Persistence) -> Option<Answer> {
+        let kept = request.kept.as_ref().filter(|_| !rule.answers)?;
+        if request.fail.is_some_and(|fail| matches!(rule.fails[fail].how, How::Status(_))) {
+            return None;
+        }
+        let mut reply = self.record.contract()?.answer(kept);
+        reply.headers.extend(rule.headers.iter().cloned());
+        Some(Answer::render(reply.status, &reply.headers, &reply.body, rule.encoding, persistence))
     }
 
     fn control(&self, head: &Head<'_>) -> Option<Control> {
@@ -158,7 +174,7 @@ impl<S: Socket> Connection<S> {
     async fn run(mut self) -> io::Result<()> {
         loop {
             let flow = match self.next().await? {
-                Next::Load(request) => self.load(&request).await?,
+                Next::Load(request) => self.load(request).await?,
                 Next::Control(control, framing, persistence) => {
                     self.control(control, framing, persistence).await?
                 }
@@ -179,11 +195,7 @@ impl<S: Socket> Connection<S> {
                         let len = head.len;
                         let next = match self.context.control(&head) {
                             Some(control) => Next::Control(control, head.framing, head.persistence),
-                            None => Next::Load(self.context.admit(
-                                &head,
-                                self.socket.gated().last_read_ns(),
-                                self.id,
-                            )),
+                            None => Next::Load(self.admit(&head)),
                         };
                         self.inbox.consume(len);
                         return Ok(next);
@@ -199,11 +211,30 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    async fn load(&mut self, request: &Request) -> io::Result<Flow> {
+    /// Decides about a request and records it; all of it is kept where there is a contract.
+    fn admit(&self, head: &Head<'_>) -> Request {
+        let t_ns = self.socket.gated().last_read_ns();
+        let mut request = self.context.admit(head, t_ns, self.id);
+        if self.context.record.has_contract() {
+            request.kept = Some(Box::new(contract::Request {
+                method: head.method.to_owned(),
+                path: head.path.to_owned(),
+                query: head.query.to_owned(),
+                headers: http::headers(&self.inbox.bytes()[..head.len]),
+                body: Vec::new(),
+                peer: self.socket.gated().peer(),
+                at_ns: t_ns,
+            }));
+        }
+        request
+    }
+
+    async fn load(&mut self, mut request: Request) -> io::Result<Flow> {
         self.requests += 1;
         if request.framing != Framing::Length(0) {
-            self.take_body(request).await?;
+            self.take_body(&mut request).await?;
         }
+        let request = &request;
         if let Some(due_ns) = request.due_ns {
             self.context.timer.until(due_ns).await;
         }
@@ -211,7 +242,11 @@ impl<S: Socket> Connection<S> {
         let rule = &context.script.rules[request.rule];
         let last = self.requests == rule.requests_per_connection;
         let persistence = if last { Persistence::Closing } else { request.persistence };
-        let answer = context.answers.pick(request.rule, request.fail, persistence);
+        let agreed = context.agreed(request, rule, persistence);
+        let answer = match &agreed {
+            Some(answer) => answer,
+            None => context.answers.pick(request.rule, request.fail, persistence),
+        };
         let over = persistence == Persistence::Closing || rule.encoding == Encoding::Close;
         let usual = if over { Flow::Over } else { Flow::Next };
         match request.fail.map(|fail| rule.fails[fail].how) {
@@ -299,14 +334,20 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Reads the body of a load request; the end of a client that leaves first is recorded.
-    async fn take_body(&mut self, request: &Request) -> io::Result<()> {
+    async fn take_body(&mut self, request: &mut Request) -> io::Result<()> {
+        let mut kept = request.kept.as_mut().map(|kept| &mut kept.body);
         let result = async {
             if request.expects_continue && self.inbox.bytes().is_empty() {
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
             }
-            self.skip_body(request.framing).await
+            self.read_body(request.framing, kept.as_deref_mut()).await
         }
         .await;
+        if request.framing == Framing::Chunked
+            && let Some(kept) = kept
+        {
+            *kept = http::unchunk(kept);
+        }
         let mut truth = self.context.record.truth();
         match &result {
             Ok(bytes) => truth.body(*bytes),
@@ -315,8 +356,8 @@ impl<S: Socket> Connection<S> {
         result.map(drop)
     }
 
-    /// Reads a body and returns the number of its bytes.
-    async fn skip_body(&mut self, framing: Framing) -> io::Result<u64> {
+    /// Reads a body, keeps it if it shall be kept, and returns the number of its bytes.
+    async fn read_body(&mut self, framing: Framing, mut kept: Option<&mut Vec<u8>>) -> io::Result<u64> {
         let mut total = 0;
         let mut chunks = Chunks::Size;
         loop {
@@ -331,6 +372,9 @@ impl<S: Socket> Connection<S> {
                     (taken, chunks == Chunks::Done)
                 }
             };
+            if let Some(kept) = kept.as_mut().filter(|kept| kept.len() < MAX_BODY_BYTES) {
+                kept.extend_from_slice(&held[..taken]);
+            }
             self.inbox.consume(taken);
             total += taken as u64;
             if over {
@@ -354,7 +398,7 @@ impl<S: Socket> Connection<S> {
         if self.requests == 0 {
             self.presence.uncount();
         }
-        self.skip_body(framing).await?;
+        self.read_body(framing, None).await?;
         let reply = control.reply(&self.context.record, &self.context.group).await;
         let headers = [("Content-Type".to_owned(), reply.content_type.to_owned())];
         let body = reply.body.as_bytes();

@@ -22,6 +22,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
+    contract::{Contract, Service},
     control::serve_group,
     dwcp::{self, DataContext, DwcpContext, DwcpDataReport, DwcpReport},
     group::Group,
@@ -60,6 +61,8 @@ pub struct Config {
     pub dwcp_data: Option<SocketAddr>,
     /// What is answered.
     pub script: Script,
+    /// In whose name it is answered; only by a server of one process. A script adds its delays and faults.
+    pub contract: Option<Contract>,
     /// Arrivals kept; 0 keeps counters only.
     pub ring: usize,
     /// This process's place among several.
@@ -77,6 +80,7 @@ impl Default for Config {
             dwcp: None,
             dwcp_data: None,
             script: Script::default(),
+            contract: None,
             ring: 1 << 20,
             group: Group::default(),
         }
@@ -154,7 +158,8 @@ impl Server {
         let gate = Gate::new(Arc::clone(&script), config.group.start_file(), Arc::clone(&wake));
         let listeners =
             Listeners { grpc: grpc.is_some(), ws: ws.is_some(), dwcp: dwcp.is_some() || dwcp_data.is_some() };
-        let record = Arc::new(Record::new(Truth::new(names, config.ring), gate, listeners));
+        let contract = config.contract.map(|contract| Service::new(contract, script.seed));
+        let record = Arc::new(Record::new(Truth::new(names, config.ring), gate, listeners, contract));
         let (turns, mut asked) = unbounded_channel::<SyncSender<()>>();
         let mut server = Self {
             http: http.as_ref().map(TcpListener::local_addr).transpose()?,
@@ -319,7 +324,8 @@ impl Parts {
             spawn_local(accept(Rc::clone(&context), net::TcpListener::from_std(listener)?, Some(tls)));
         }
         if let Some(listener) = self.grpc {
-            let grpc = Rc::new(GrpcContext::new(Rc::clone(&context), grpc::routes()?));
+            let grpc =
+                Rc::new(GrpcContext::new(Rc::clone(&context), grpc::routes(Arc::clone(&context.record))?));
             let listener = net::TcpListener::from_std(listener)?;
             let context = Rc::clone(&context);
             spawn_local(accept_all(context, listener, move |tcp| grpc::serve(Rc::clone(&grpc), tcp)));

@@ -33,6 +33,11 @@ impl GatedStream {
         Self { tcp, record, last_read_ns: 0 }
     }
 
+    /// The address of the other side, without its port.
+    pub(crate) fn peer(&self) -> String {
+        self.tcp.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
+    }
+
     /// The instant after the last read of the socket that brought bytes.
     pub(crate) fn last_read_ns(&self) -> u64 {
         self.last_read_ns

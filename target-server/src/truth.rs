@@ -218,6 +218,7 @@ impl Truth {
             ws: None,
             dwcp: None,
             dwcp_data: None,
+            contract: None,
         }
     }
 

@@ -58,6 +58,7 @@ impl Service<Request<Incoming>> for Calls {
             if request.uri().path() == REGISTER_AGENT {
                 calls.load(request, call).await
             } else {
+                calls.count_unknown(request.uri().path());
                 calls.plain(request.map(Body::new), call).await
             }
         })
@@ -110,6 +111,15 @@ impl Calls {
             GrpcHow::Garbage => Ok(Counted::new(spoilt(b"\0\0\0\0\x03\x7a\x7f\xff"), call)),
             GrpcHow::Short => Ok(Counted::new(spoilt(b"\0\0\0\0\x10\x08\x01"), call)),
             GrpcHow::Empty => Ok(Counted::new(spoilt(b""), call)),
+        }
+    }
+
+    /// Has the contract know of a method that there is not; health and reflection are any server's.
+    fn count_unknown(&self, path: &str) {
+        if !path.starts_with("/grpc.")
+            && let Some(mut service) = self.grpc.context.record.contract()
+        {
+            service.call_unknown(path);
         }
     }
 

@@ -3,10 +3,12 @@
 use std::{
     convert::Infallible,
     io,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use load_wire::nova_torch::{DESCRIPTORS, REGISTER_AGENT};
+use serde_json::{Value, json};
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -15,6 +17,8 @@ use tonic::{
     service::Routes,
 };
 use tonic_prost::ProstCodec;
+
+use crate::record::Record;
 
 /// `nova_torch.RegisterAgentRequest`, written once more by hand: were the definition compiled here too, a mistake in
 /// the compiler would agree with itself.
@@ -32,6 +36,19 @@ pub(crate) struct RegisterAgentRequest {
     pub(crate) port: i32,
 }
 
+impl RegisterAgentRequest {
+    /// The message as a contract's shapes see it.
+    fn to_json(&self) -> Value {
+        json!({
+            "agent_id": self.agent_id,
+            "agent_type": self.agent_type,
+            "capabilities": self.capabilities,
+            "host": self.host,
+            "port": self.port,
+        })
+    }
+}
+
 /// `nova_torch.RegisterAgentResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct RegisterAgentResponse {
@@ -47,14 +64,14 @@ pub(crate) struct RegisterAgentResponse {
 ///
 /// # Errors
 /// The descriptors are none, which only a broken build makes.
-pub(crate) fn routes() -> io::Result<Routes> {
+pub(crate) fn routes(record: Arc<Record>) -> io::Result<Routes> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (_, health) = tonic_health::server::health_reporter();
-    Ok(Routes::new(Nova)
+    Ok(Routes::new(Nova(record))
         .add_service(health)
         .add_service(reflection().build_v1().map_err(io::Error::other)?)
         .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
@@ -62,8 +79,8 @@ pub(crate) fn routes() -> io::Result<Routes> {
 }
 
 /// `nova_torch.NovaOrchestrator`.
-#[derive(Clone, Copy)]
-struct Nova;
+#[derive(Clone)]
+struct Nova(Arc<Record>);
 
 impl NamedService for Nova {
     const NAME: &'static str = "nova_torch.NovaOrchestrator";
@@ -79,26 +96,32 @@ impl Service<http::Request<Body>> for Nova {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let record = Arc::clone(&self.0);
         Box::pin(async move {
             if request.uri().path() != REGISTER_AGENT {
                 return Ok(Status::unimplemented("NovaOrchestrator has RegisterAgent only").into_http());
             }
             let codec = ProstCodec::<RegisterAgentResponse, RegisterAgentRequest>::default();
-            Ok(Grpc::new(codec).unary(RegisterAgent, request).await)
+            Ok(Grpc::new(codec).unary(RegisterAgent(record), request).await)
         })
     }
 }
 
 /// The method: the answer tells whose registration it is.
-struct RegisterAgent;
+struct RegisterAgent(Arc<Record>);
 
 impl UnaryService<RegisterAgentRequest> for RegisterAgent {
     type Response = RegisterAgentResponse;
     type Future = std::future::Ready<Result<Response<RegisterAgentResponse>, Status>>;
 
     fn call(&mut self, request: Request<RegisterAgentRequest>) -> Self::Future {
-        let agent_id = request.into_inner().agent_id;
-        let answer = if agent_id.is_empty() {
+        let request = request.into_inner();
+        let refusal =
+            self.0.contract().and_then(|mut service| service.call(REGISTER_AGENT, &request.to_json()).err());
+        let agent_id = request.agent_id;
+        let answer = if let Some(refusal) = refusal {
+            Err(Status::invalid_argument(refusal))
+        } else if agent_id.is_empty() {
             Err(Status::invalid_argument("agent_id is empty"))
         } else {
             Ok(Response::new(RegisterAgentResponse {

@@ -194,6 +194,7 @@ impl<'de> Deserialize<'de> for Rule {
 
 impl RawRule {
     fn check(self) -> Result<Rule, String> {
+        let answers = self.status.is_some() || self.body.is_some() || self.body_bytes.is_some();
         let status = self.status.unwrap_or(200);
         check_status(status)?;
         if !self.path.starts_with('/') {
@@ -234,6 +235,7 @@ impl RawRule {
             status,
             headers: self.headers.into_iter().collect(),
             body,
+            answers,
             encoding,
             requests_per_connection: self.requests_per_connection,
             delay: self.delay.unwrap_or(Delay::Constant(0)),

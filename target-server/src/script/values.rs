@@ -11,9 +11,9 @@ use super::{Fail, When};
 use crate::{clock::nanos, delay::Delay, fault::How};
 
 /// A duration in nanoseconds, written like "5ms".
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Debug, Deserialize, Clone, Copy)]
 #[serde(try_from = "String")]
-pub(super) struct Time(pub(super) u64);
+pub(crate) struct Time(pub(crate) u64);
 
 impl TryFrom<String> for Time {
     type Error = String;
@@ -31,7 +31,7 @@ impl TryFrom<String> for Time {
 }
 
 /// A status that ends an exchange.
-pub(super) fn check_status(status: u16) -> Result<(), String> {
+pub(crate) fn check_status(status: u16) -> Result<(), String> {
     if (200..600).contains(&status) {
         return Ok(());
     }
