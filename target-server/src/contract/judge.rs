@@ -43,7 +43,7 @@ pub(crate) enum Found {
     /// The path takes these methods.
     WrongMethod(Vec<String>),
     /// A route.
-    Route(Taken),
+    Route(Box<Taken>),
 }
 
 /// A request as its route understands it.
@@ -99,12 +99,12 @@ impl Contract {
         let mut first = None;
         for mut taken in all {
             match self.compare(&self.file.routes[taken.route], request, &mut taken) {
-                Ok(()) => return Found::Route(taken),
+                Ok(()) => return Found::Route(Box::new(taken)),
                 Err(wrong) => taken.wrong = Some(wrong),
             }
             first.get_or_insert(taken);
         }
-        first.map_or(Found::UnknownPath, Found::Route)
+        first.map_or(Found::UnknownPath, |taken| Found::Route(Box::new(taken)))
     }
 
     /// Compares query, headers and body with the shapes of a route and takes them over.
@@ -127,14 +127,14 @@ impl Contract {
         {
             return Err(differs(place, "no template that was not filled", "{{"));
         }
-        self.compare_texts(&route.query, &request.parameters(), &|_| !self.strict)
+        compare_texts(&route.query, &request.parameters(), &|_| !self.strict)
             .map_err(|w| w.within("query"))?;
         let free = |name: &str| {
             !self.strict
                 || CUSTOMARY.iter().any(|known| name.eq_ignore_ascii_case(known))
                 || self.file.headers.0.iter().any(|field| field.name.eq_ignore_ascii_case(name))
         };
-        self.compare_texts(&route.headers, &request.headers, &free).map_err(|w| w.within("headers"))?;
+        compare_texts(&route.headers, &request.headers, &free).map_err(|w| w.within("headers"))?;
         match &route.body {
             None if self.strict && !request.body.is_empty() => Err(differs("body", "none", "one")),
             None => Ok(()),
@@ -155,28 +155,27 @@ impl Contract {
             }
         }
     }
+}
 
-    /// Compares texts with names, of a query or of headers, with shapes; `free` names need none.
-    fn compare_texts(
-        &self,
-        fields: &Fields,
-        texts: &[(String, String)],
-        free: &dyn Fn(&str) -> bool,
-    ) -> Result<(), Wrong> {
-        for (name, text) in texts {
-            let field = fields.0.iter().find(|field| field.name.eq_ignore_ascii_case(name));
-            match field {
-                Some(field) => {
-                    field.shape.read(text).map_err(|wrong| wrong.within(&format!(".{name}")))?;
-                }
-                None if free(name) => {}
-                None => return Err(fields.unknown(name)),
+/// Compares texts with names, of a query or of headers, with shapes; `free` names need none.
+fn compare_texts(
+    fields: &Fields,
+    texts: &[(String, String)],
+    free: &dyn Fn(&str) -> bool,
+) -> Result<(), Wrong> {
+    for (name, text) in texts {
+        let field = fields.0.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        match field {
+            Some(field) => {
+                field.shape.read(text).map_err(|wrong| wrong.within(&format!(".{name}")))?;
             }
+            None if free(name) => {}
+            None => return Err(fields.unknown(name)),
         }
-        let there = |name: &str| texts.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
-        let missing = fields.0.iter().find(|field| field.required && !there(&field.name));
-        missing.map_or(Ok(()), |field| Err(field.missing()))
     }
+    let there = |name: &str| texts.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+    let missing = fields.0.iter().find(|field| field.required && !there(&field.name));
+    missing.map_or(Ok(()), |field| Err(field.missing()))
 }
 
 fn differs(at: &str, expected: &str, got: &str) -> Wrong {

@@ -26,6 +26,15 @@ pub(crate) struct Service {
     pub(crate) report: ContractReport,
 }
 
+/// A request of a known route, with all that is known of it.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    contract: &'a Contract,
+    route: &'a Route,
+    taken: &'a Taken,
+    request: &'a Request,
+}
+
 /// What an action came to.
 enum Done {
     /// The item made, changed, read or deleted, with its name.
@@ -92,7 +101,8 @@ impl Service {
             }
         };
         let route = &contract.file.routes[taken.route];
-        let mut reply = self.judge(&contract, route, &taken, request);
+        let case = Case { contract: &contract, route, taken: &taken, request };
+        let mut reply = self.judge(case);
         if matches!(reply.status, 204 | 304) {
             reply.body.clear();
         }
@@ -101,7 +111,8 @@ impl Service {
     }
 
     /// Judges a request of a known route, from the outside to the inside.
-    fn judge(&mut self, contract: &Contract, route: &Route, taken: &Taken, request: &Request) -> Reply {
+    fn judge(&mut self, case: Case<'_>) -> Reply {
+        let Case { contract, route, taken, request } = case;
         let number = self.report.routes.get(taken.route).map_or(1, |route| route.calls + 1);
         let mut scope = Scope {
             n: number,
@@ -133,11 +144,11 @@ impl Service {
                 return reply;
             }
         }
-        let mut reply = match self.unauthorized(contract, route, request, &scope) {
+        let mut reply = match self.unauthorized(case, &scope) {
             Some(refusal) => refusal,
             None => match &taken.wrong {
-                Some(wrong) => self.refuse(contract, route, taken, request, wrong, &scope),
-                None => self.serve(contract, route, taken, request, &mut scope),
+                Some(wrong) => self.refuse(case, wrong, &scope),
+                None => self.serve(case, &mut scope),
             },
         };
         reply.headers.extend(told);
@@ -145,18 +156,12 @@ impl Service {
     }
 
     /// Does what a route does.
-    fn serve(
-        &mut self,
-        contract: &Contract,
-        route: &Route,
-        taken: &Taken,
-        request: &Request,
-        scope: &mut Scope<'_>,
-    ) -> Reply {
+    fn serve(&mut self, case: Case<'_>, scope: &mut Scope<'_>) -> Reply {
+        let Case { route, request, .. } = case;
         if let Some(also) = route.also.iter().find(|also| scope.n.is_multiple_of(also.every)) {
             return self.said(also.status, &also.answer, &also.headers, scope);
         }
-        let done = self.act(contract, route, taken, scope);
+        let done = self.act(case, scope);
         let (mut item, mut items) = (Value::Null, Vec::new());
         let mut usual = Template::default();
         match done {
@@ -175,22 +180,19 @@ impl Service {
             }
         }
         let scope = Scope { item: Some(&item), items: Some(&items), ..scope.clone() };
-        let mut reply = match &route.text {
-            Some(text) => {
-                let content_type = route.content_type.as_deref().unwrap_or("text/plain");
-                let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
-                let body = text.text(&scope, &mut self.draws).into_bytes();
-                Reply { status: route.status, headers, body }
-            }
-            None => {
-                let answer = route.answer.as_ref().unwrap_or(&usual).fill(&scope, &mut self.draws);
-                for path in &route.issue {
-                    if let Some(Value::String(token)) = descend(&answer, path) {
-                        self.tokens.issue(token);
-                    }
+        let mut reply = if let Some(text) = &route.text {
+            let content_type = route.content_type.as_deref().unwrap_or("text/plain");
+            let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
+            let body = text.text(&scope, &mut self.draws).into_bytes();
+            Reply { status: route.status, headers, body }
+        } else {
+            let answer = route.answer.as_ref().unwrap_or(&usual).fill(&scope, &mut self.draws);
+            for path in &route.issue {
+                if let Some(Value::String(token)) = descend(&answer, path) {
+                    self.tokens.issue(token);
                 }
-                Reply::json(route.status, &answer)
             }
+            Reply::json(route.status, &answer)
         };
         if route.revoke
             && let Some(token) = request.token()
@@ -203,7 +205,8 @@ impl Service {
     }
 
     /// Does to a collection what a route does to it.
-    fn act(&mut self, contract: &Contract, route: &Route, taken: &Taken, scope: &Scope<'_>) -> Done {
+    fn act(&mut self, case: Case<'_>, scope: &Scope<'_>) -> Done {
+        let Case { contract, route, taken, .. } = case;
         let Some((action, name)) = &route.action else { return Done::Nothing };
         let Some(collection) = contract.file.collections.get(name) else { return Done::Missing };
         let value = |(field, value): &(String, Template)| (field.clone(), value.fill(scope, &mut self.draws));
@@ -229,7 +232,7 @@ impl Service {
                 return Done::Items(items, count);
             }
             Action::Read => self.store.look(name, id, &route.progress, scope, draws),
-            Action::Update => self.store.update(name, id, &collection.key, scope, &route.set, draws),
+            Action::Update => self.store.update(name, id, scope, &route.set, draws),
             Action::Delete => self.store.delete(name, id),
         };
         item.map_or(Done::Missing, |item| {
@@ -273,13 +276,8 @@ impl Service {
     }
 
     /// What a caller without a good token is answered.
-    fn unauthorized(
-        &mut self,
-        contract: &Contract,
-        route: &Route,
-        request: &Request,
-        scope: &Scope<'_>,
-    ) -> Option<Reply> {
+    fn unauthorized(&mut self, case: Case<'_>, scope: &Scope<'_>) -> Option<Reply> {
+        let Case { contract, route, request, .. } = case;
         let auth = contract.file.auth.as_ref().filter(|_| route.auth)?;
         match request.token() {
             Some(token) if self.tokens.is_good(token, &auth.accepts) => None,
@@ -292,15 +290,8 @@ impl Service {
     }
 
     /// What a request that does not look as agreed is answered.
-    fn refuse(
-        &mut self,
-        contract: &Contract,
-        route: &Route,
-        taken: &Taken,
-        request: &Request,
-        wrong: &Wrong,
-        scope: &Scope<'_>,
-    ) -> Reply {
+    fn refuse(&mut self, case: Case<'_>, wrong: &Wrong, scope: &Scope<'_>) -> Reply {
+        let Case { contract, route, taken, request } = case;
         let what = format!("{} {}: {wrong}", request.method, request.path);
         if let Some(route) = self.report.routes.get_mut(taken.route) {
             route.refused += 1;
@@ -323,17 +314,11 @@ impl Service {
         if self.contract.strict {
             return Reply::json(status, &json!({ "contract": what }));
         }
-        match self.contract.file.unknown.clone() {
-            Some(unknown) => {
-                let empty = Map::new();
-                let scope = Scope { path: Some(&empty), ..Scope::default() };
-                self.said(unknown.status, &unknown.answer, &unknown.headers, &scope)
-            }
-            None => {
-                let error = if status == 404 { "not found" } else { "method not allowed" };
-                Reply::json(status, &json!({ "error": error }))
-            }
-        }
+        let Some(unknown) = self.contract.file.unknown.clone() else {
+            let error = if status == 404 { "not found" } else { "method not allowed" };
+            return Reply::json(status, &json!({ "error": error }));
+        };
+        self.said(unknown.status, &unknown.answer, &unknown.headers, &Scope::default())
     }
 
     /// An answer by itself.

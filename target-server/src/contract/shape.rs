@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 /// What a value shall look like.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl Shape {
             Self::Object => value.is_object(),
             Self::Fields(fields) => match value {
                 Value::Object(object) => {
-                    return fields.check(object.iter().map(|(name, value)| (name.as_str(), value)), strict);
+                    return fields.check(object, strict);
                 }
                 _ => false,
             },
@@ -161,12 +161,8 @@ impl Fields {
     ///
     /// # Errors
     /// The first difference.
-    pub(crate) fn check<'a>(
-        &self,
-        values: impl Iterator<Item = (&'a str, &'a Value)> + Clone,
-        strict: bool,
-    ) -> Result<(), Wrong> {
-        for (name, value) in values.clone() {
+    pub(crate) fn check(&self, values: &Map<String, Value>, strict: bool) -> Result<(), Wrong> {
+        for (name, value) in values {
             match self.find(name) {
                 Some(field) => {
                     field.shape.check(value, strict).map_err(|wrong| wrong.within(&format!(".{name}")))?;
@@ -175,7 +171,7 @@ impl Fields {
                 None => {}
             }
         }
-        let missing = |field: &&Field| field.required && !values.clone().any(|(name, _)| name == field.name);
+        let missing = |field: &&Field| field.required && !values.contains_key(&field.name);
         self.0.iter().find(missing).map_or(Ok(()), |field| Err(field.missing()))
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Store(BTreeMap<String, Shelf>);
 /// The items of one collection.
 #[derive(Debug, Default)]
 struct Shelf {
+    /// The field that names an item.
+    key: String,
     /// Items made so far, those of the beginning included.
     made: u64,
     /// Those that were there at first; they are not forgotten.
@@ -43,7 +45,7 @@ impl Store {
     pub(crate) fn new(collections: &BTreeMap<String, Collection>, draws: &mut Draws) -> Self {
         let mut store = Self::default();
         for (name, collection) in collections {
-            store.0.insert(name.clone(), Shelf::default());
+            store.0.insert(name.clone(), Shelf { key: collection.key.clone(), ..Shelf::default() });
             for _ in 0..collection.seeded {
                 store.create(name, collection, &Scope::default(), &collection.seed, draws);
             }
@@ -112,18 +114,19 @@ impl Store {
         &mut self,
         name: &str,
         id: &str,
-        key: &str,
         scope: &Scope<'_>,
         set: &Strings,
         draws: &mut Draws,
     ) -> Option<Value> {
-        let item = self.0.get_mut(name)?.find(id)?;
-        let own = item.value.get(key).cloned();
+        let shelf = self.0.get_mut(name)?;
+        let key = shelf.key.clone();
+        let item = shelf.find(id)?;
+        let own = item.value.get(&key).cloned();
         merge(&mut item.value, scope.body);
         let before = Value::Object(item.value.clone());
         fill(&mut item.value, set, &Scope { item: Some(&before), ..scope.clone() }, draws);
         if let Some(own) = own {
-            item.value.insert(key.to_owned(), own);
+            item.value.insert(key, own);
         }
         Some(Value::Object(item.value.clone()))
     }
