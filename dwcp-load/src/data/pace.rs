@@ -7,8 +7,8 @@ use std::pin::pin;
 use load_core::clock::{Alarm, Nanos, give_way};
 use load_core::protocol::Probe;
 
-/// Bytes that are copied, hashed or encoded before others get their turn: some 100 µs.
-const TURN_BYTES: usize = 512 << 10;
+/// Bytes that are copied, hashed or encoded before others get their turn: some 50 µs.
+const TURN_BYTES: usize = 256 << 10;
 /// A migration that was held up makes up for this much, and no more.
 const BURST: Nanos = Nanos(5_000_000);
 
