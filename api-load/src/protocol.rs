@@ -346,7 +346,7 @@ fn judge(
     let ends_session = !answer.keep_alive;
     let unexpected = !expect.statuses.contains(answer.status);
     if !unexpected && (found || expect.text.is_none()) {
-        return Ok(Outcome { sent, received, ends_session, ..Outcome::default() });
+        return Ok(Outcome { sent: sent.into(), received, ends_session, ..Outcome::default() });
     }
     let fault = if unexpected {
         http::refused(answer.status, &expect.statuses, probe)

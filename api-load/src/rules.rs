@@ -227,7 +227,7 @@ fn judge(
             if (400..500).contains(&answer.status) {
                 probe.count(EXPECTED_4XX, 1);
             }
-            Ok(Outcome { sent, received, ends_session, pending, ..Outcome::default() })
+            Ok(Outcome { sent: sent.into(), received, ends_session, pending, ..Outcome::default() })
         }
         Err(why) => {
             probe.note(why);

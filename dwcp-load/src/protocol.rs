@@ -472,7 +472,7 @@ impl Dwcp {
 
 fn done(answer: &Answer) -> Outcome {
     let Answer { sent, received, keep_alive, .. } = *answer;
-    Outcome { sent, received, ends_session: !keep_alive, ..Outcome::default() }
+    Outcome { sent: sent.into(), received, ends_session: !keep_alive, ..Outcome::default() }
 }
 
 fn stream_url(url: &Url) -> String {

@@ -88,7 +88,7 @@ impl Session {
         match result {
             Ok(()) => {
                 let ends_session = !link.http2.is_open();
-                Ok(Outcome { sent, received, messages, ends_session, pending: false })
+                Ok(Outcome { sent: sent.into(), received, messages, ends_session, pending: false })
             }
             Err(fault) => Err(fault.after(sent, received)),
         }

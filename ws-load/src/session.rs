@@ -187,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// A call that ended well, with `pong` bytes besides the messages that have come since the last one.
     pub(crate) fn outcome(&mut self, sent: u32, pong: u64) -> Outcome {
         let Come { bytes, messages } = self.heard.come();
-        Outcome { sent, received: bytes + pong, messages, ..Outcome::default() }
+        Outcome { sent: sent.into(), received: bytes + pong, messages, ..Outcome::default() }
     }
 
     async fn send(

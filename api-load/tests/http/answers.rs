@@ -16,7 +16,7 @@ fn good_twice(script: &str, flags: &[&str]) -> Outcome {
         assert_eq!((first, first.ends_session), (second, false), "{script}");
         let truth = settled(&server);
         assert_eq!(truth.requests, 2);
-        assert_eq!(truth.bytes_in, 2 * u64::from(first.sent), "{script}");
+        assert_eq!(truth.bytes_in, 2 * first.sent, "{script}");
         assert_eq!(truth.bytes_out, 2 * first.received, "{script}");
         first
     })

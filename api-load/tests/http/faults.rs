@@ -17,7 +17,7 @@ fn failing(fail: &str, flags: &[&str]) -> (Fault, String) {
     run(async {
         let mut client = Client::new(&[&["--url", &url], flags].concat()).await;
         let fault = client.call().await.expect_err(fail);
-        assert_eq!(u64::from(fault.sent), server.truth().bytes_in, "{fail}");
+        assert_eq!(fault.sent, server.truth().bytes_in, "{fail}");
         (fault, client.note)
     })
 }

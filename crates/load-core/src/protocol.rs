@@ -368,7 +368,7 @@ impl Vu {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Bytes of the request.
-    pub sent: u32,
+    pub sent: u64,
     /// Bytes of the answer.
     pub received: u64,
     /// Messages in the answer, where it may have several.
@@ -389,7 +389,7 @@ pub struct Fault {
     /// The connection cannot serve another call.
     pub ends_session: bool,
     /// Bytes of the request.
-    pub sent: u32,
+    pub sent: u64,
     /// Bytes of the answer.
     pub received: u64,
 }
@@ -424,8 +424,8 @@ impl Fault {
 
     /// With the traffic that came before the fault.
     #[must_use]
-    pub fn after(self, sent: u32, received: u64) -> Self {
-        Self { sent, received, ..self }
+    pub fn after(self, sent: impl Into<u64>, received: u64) -> Self {
+        Self { sent: sent.into(), received, ..self }
     }
 }
 

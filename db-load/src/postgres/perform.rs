@@ -147,7 +147,7 @@ impl Performance<'_, '_> {
         self.probe.observe(series::QUERY, self.probe.now().since(begun));
         match answered {
             Ok(answer) => {
-                outcome.sent += answer.sent;
+                outcome.sent += u64::from(answer.sent);
                 outcome.received += answer.received;
                 outcome.messages += answer.completed;
                 Ok(answer)
@@ -162,7 +162,7 @@ impl Performance<'_, '_> {
         self.connection.out.extend_from_slice(b"Q\0\0\0\x0dROLLBACK\0");
         let answered = self.connection.exchange(None).await;
         let answer = answered.map_err(|failure| Stop::Lost(faults::lost(&failure, false, self.probe)))?;
-        outcome.sent += answer.sent;
+        outcome.sent += u64::from(answer.sent);
         outcome.received += answer.received;
         Ok(())
     }

@@ -109,7 +109,9 @@ impl Redis {
         probe.count(series::COMMANDS, self.pipeline.into());
         let received = replies.len() as u64;
         match first {
-            None => Ok(Outcome { sent, received, messages: self.pipeline, ..Outcome::default() }),
+            None => {
+                Ok(Outcome { sent: sent.into(), received, messages: self.pipeline, ..Outcome::default() })
+            }
             Some(fault) => {
                 probe.count(series::COMMANDS_FAILED, failed);
                 Err(fault.after(sent, received))
@@ -162,7 +164,8 @@ impl Redis {
             show('<', replies, probe);
         }
         let received = replies.len() as u64;
-        let outcome = Outcome { sent, received, messages: commands.len() as u32, ..Outcome::default() };
+        let outcome =
+            Outcome { sent: sent.into(), received, messages: commands.len() as u32, ..Outcome::default() };
         let ended = answered.map(|()| (replies, outcome)).map_err(|fault| fault.after(sent, 0));
         rules.judge(ended, time, &mut vu.scope, probe)
     }

@@ -228,6 +228,7 @@ impl Protocol for Data {
         let (turn, tally) = (Turn::default(), Tally::default());
         let pacer = Pacer::new(self.settings.bandwidth);
         let ended = {
+            let account = Account { probe, tally: &tally, how: Cell::new(Counter::Failed) };
             let copy = Copy {
                 settings: &self.settings,
                 dial,
@@ -242,36 +243,30 @@ impl Protocol for Data {
             let name = format!("{}-{}", self.vm_prefix, vu.scope.vu);
             let mut migration = Migration::new(&copy, streams, id(self.mark, vu.scope.seq));
             turn.by_turns(async {
-                let Err(fail) = migration.run(&name).await else { return Ok(()) };
+                let Err(fail) = migration.run(&name).await else {
+                    account.how.set(Counter::Completed);
+                    return Ok(());
+                };
                 let (undone, usable) = migration.undo(&fail).await;
-                Err((fail, undone, usable))
-            })
-            .await
-        };
-        let wire = u32::try_from(tally.wire.get()).unwrap_or(u32::MAX);
-        count(&tally, probe);
-        match ended {
-            Ok(()) => {
-                probe.count(Counter::Completed as usize, 1);
-                Ok(Outcome { sent: wire, ..Outcome::default() })
-            }
-            Err((fail, undone, usable)) => {
-                let how = match &fail {
+                account.how.set(match &fail {
                     fail if fail.is_cancelled() => Counter::Cancelled,
                     _ if undone => Counter::RolledBack,
                     _ => Counter::Failed,
-                };
-                probe.count(how as usize, 1);
-                match &fail {
-                    Fail::NotConverged(_) => probe.count(Counter::NotConverged as usize, 1),
-                    Fail::DataLoss(_) => probe.count(Counter::DataLoss as usize, 1),
-                    _ => {}
-                }
-                let (fault, note) = fail.fault(usable);
-                probe.note(note);
-                Err(fault.after(wire, 0))
-            }
+                });
+                Err((fail, usable))
+            })
+            .await
+        };
+        let wire = tally.wire.get();
+        let Err((fail, usable)) = ended else { return Ok(Outcome { sent: wire, ..Outcome::default() }) };
+        match &fail {
+            Fail::NotConverged(_) => probe.count(Counter::NotConverged as usize, 1),
+            Fail::DataLoss(_) => probe.count(Counter::DataLoss as usize, 1),
+            _ => {}
         }
+        let (fault, note) = fail.fault(usable);
+        probe.note(note);
+        Err(fault.after(wire, 0))
     }
 
     async fn close(&self, mut session: Session, _probe: &mut Probe<'_>) {
@@ -282,6 +277,20 @@ impl Protocol for Data {
 
     fn remarks(&self, run: &RunFile) -> Vec<String> {
         series::remarks(run)
+    }
+}
+
+/// What is counted of a migration however it ends: one whose time is over is dropped where it stands.
+struct Account<'a> {
+    probe: &'a Probe<'a>,
+    tally: &'a Tally,
+    how: Cell<Counter>,
+}
+
+impl Drop for Account<'_> {
+    fn drop(&mut self) {
+        self.probe.count(self.how.get() as usize, 1);
+        count(self.tally, self.probe);
     }
 }
 

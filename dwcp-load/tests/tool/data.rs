@@ -18,7 +18,7 @@ fn server_at(address: SocketAddr, script: &str) -> Server {
     Server::start(Config { dwcp, dwcp_data, script, ..Config::default() }).unwrap()
 }
 
-fn server(script: &str) -> Server {
+pub(crate) fn server(script: &str) -> Server {
     server_at(ANY, script)
 }
 
@@ -31,7 +31,7 @@ fn ws(server: &Server) -> String {
 }
 
 /// Migrates at `url` as `line` says.
-fn migrate(url: &str, line: &str) -> Left {
+pub(crate) fn migrate(url: &str, line: &str) -> Left {
     run(url, &format!("--mode data {line}"))
 }
 
@@ -40,7 +40,7 @@ fn series(left: &Left, name: &str) -> Quantiles {
 }
 
 /// What began ended in exactly one way, and the server says the same.
-fn accounted(left: &Left, truth: DwcpDataReport) {
+pub(crate) fn accounted(left: &Left, truth: DwcpDataReport) {
     let count = |name: &str| left.counter(name);
     let ended =
         ["completed", "failed", "cancelled", "rolled_back"].map(|how| count(&format!("migrations_{how}")));
@@ -151,6 +151,21 @@ fn on_the_internet_the_rest_follows_after_the_stop() {
     assert_eq!((left.counter("not_converged"), left.counter("migrations_completed")), (0, 2));
     // 8 MiB at 20 MB/s take 0.42 s, of which 0.1 s were with the VM stopped.
     assert!(series(&left, "phase_post_copy").min > 100.0, "{:?}", series(&left, "phase_post_copy"));
+}
+
+#[test]
+fn a_migration_whose_time_is_over_has_failed_with_what_it_had_copied() {
+    let server = server("");
+    let line = "-u 1 -n 2 --vm-memory 8MiB --bandwidth-limit 10MB/s --zero-pages 0 --timeout 300ms";
+    let left = migrate(&tcp(&server), line);
+    assert_eq!(left.code, 99, "{}{}", left.stdout, left.stderr);
+    assert_eq!(left.run().faults[0].kind, FaultKind::Timeout);
+    assert_eq!((left.counter("migrations_started"), left.counter("migrations_failed")), (2, 2));
+    // 0.3 s of 10 MB/s, twice; a little more may be in flight.
+    let copied = left.counter("bytes_raw");
+    assert!((1 << 20..8 << 20).contains(&copied), "{copied}");
+    let truth = server.dwcp_data_truth();
+    assert_eq!((truth.completed, truth.migrations), (0, 2), "{truth:?}");
 }
 
 #[test]

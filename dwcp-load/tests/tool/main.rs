@@ -4,6 +4,7 @@
 
 mod data;
 mod faults;
+mod secure;
 mod strange_target;
 mod stranger;
 mod truth;

@@ -226,7 +226,7 @@ impl Session {
     fn done(&mut self, sent: u32, received: u64) -> Got {
         let outcome = match &mut self.wire {
             Wire::Open(open) => open.outcome(sent, received),
-            _ => Outcome { sent, received, ..Outcome::default() },
+            _ => Outcome { sent: sent.into(), received, ..Outcome::default() },
         };
         Got { outcome, message: None, status: 0 }
     }

@@ -85,6 +85,6 @@ impl Http {
         if answer.keep_alive {
             self.open = Some((place.clone(), session));
         }
-        Ok((answer.status, Outcome { sent, received, ..Outcome::default() }))
+        Ok((answer.status, Outcome { sent: sent.into(), received, ..Outcome::default() }))
     }
 }

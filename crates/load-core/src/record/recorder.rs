@@ -134,7 +134,7 @@ impl Recorder {
         phase.calls.ok += 1;
         let tally = &mut phase.ops[usize::from(op)];
         tally.ok += 1;
-        tally.bytes_sent += u64::from(outcome.sent);
+        tally.bytes_sent += outcome.sent;
         tally.bytes_received += outcome.received;
         tally.messages += u64::from(outcome.messages);
         tally.response_ok.record(times.end.since(times.due));
@@ -150,7 +150,7 @@ impl Recorder {
         phase.calls.failed.add(fault.kind, 1);
         let tally = &mut phase.ops[usize::from(op)];
         tally.failed.add(fault.kind, 1);
-        tally.bytes_sent += u64::from(fault.sent);
+        tally.bytes_sent += fault.sent;
         tally.bytes_received += fault.received;
         tally.response_failed.record(times.end.since(times.due));
         tally.service_failed.record(times.end.since(times.start));

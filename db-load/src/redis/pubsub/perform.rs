@@ -58,7 +58,12 @@ pub async fn publish(
             sending.is_over = true;
             group.board.answered(id, receivers.unsigned_abs(), probe);
             group.board.record(probe);
-            return Ok(Outcome { sent, received: bytes.len() as u64, messages: 1, ..Outcome::default() });
+            return Ok(Outcome {
+                sent: sent.into(),
+                received: bytes.len() as u64,
+                messages: 1,
+                ..Outcome::default()
+            });
         }
         Some((Reply::Error(error), _)) => faults::refused(error, probe),
         _ => {

@@ -277,7 +277,7 @@ impl Performance<'_, '_> {
 
     /// Sends a command and waits for its reply.
     async fn ask(&mut self, words: &[&[u8]]) -> Result<(), Failure> {
-        self.outcome.sent += self.over.submit(self.slot, 1, |out| wire::command(words, out));
+        self.outcome.sent += u64::from(self.over.submit(self.slot, 1, |out| wire::command(words, out)));
         self.over.replies(self.slot, |_| {}).await?;
         self.outcome.received += self.slot.bytes.borrow().len() as u64;
         self.probe.count(series::COMMANDS, 1);
