@@ -93,7 +93,9 @@ impl Protocol for Data {
         };
         let schemes = if upgrade { Schemes::WS } else { TCP };
         let mut url = Url::parse(text, schemes).map_err(|error| wrong("--url", error))?;
-        if url.target == "/" {
+        if !upgrade {
+            url.target.clear();
+        } else if url.target == "/" {
             PATH.clone_into(&mut url.target);
         }
         let settings = Settings::new(&args)?;
