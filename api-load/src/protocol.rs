@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
-use load_core::last_steps;
+use load_core::outside;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::{TlsArgs, wrong};
 use load_net::connection::Tls;
@@ -229,10 +229,15 @@ impl Protocol for Api {
         session.http.close().await;
     }
 
+    async fn setup(&self, target: &Target, control: &mut Control) -> Result<(), PrepareError> {
+        let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.setup);
+        outside::setup(self, target, steps, control).await
+    }
+
     async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
         let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.cleanup);
         let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
-        last_steps::make(self, target, steps, control).await
+        outside::cleanup(self, target, steps, control).await
     }
 }
 
@@ -290,8 +295,8 @@ impl Api {
 
     /// Ready for the calls of its script.
     pub(crate) fn settled(mut self, tls: &TlsArgs) -> Result<Self, UsageError> {
-        let cleanup = self.suite.iter().flat_map(|suite| &suite.cleanup);
-        let all = self.script.calls().map(|call| &call.step).chain(cleanup);
+        let outside = self.suite.iter().flat_map(|suite| suite.setup.iter().chain(&suite.cleanup));
+        let all = self.script.calls().map(|call| &call.step).chain(outside.map(|one| &one.step));
         let ways: Vec<_> = all.map(|step| step.request.text.ways).collect();
         if let Some(manner) = Arc::get_mut(&mut self.manner) {
             manner::settle(manner, &ways, tls)?;

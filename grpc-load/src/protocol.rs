@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use load_core::compile::{FromSuite, plan};
 use load_core::error::{PrepareError, UsageError};
-use load_core::last_steps;
+use load_core::outside;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_net::args::{read, wrong};
 use load_net::http2::greet::in_time;
@@ -300,10 +300,15 @@ impl Protocol for Grpc {
         session.ended(probe).await
     }
 
+    async fn setup(&self, target: &Target, control: &mut Control) -> Result<(), PrepareError> {
+        let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.setup);
+        outside::setup(self, target, steps, control).await
+    }
+
     async fn cleanup(&self, target: Option<&Target>, control: &mut Control) -> Result<(), PrepareError> {
         let steps = self.suite.as_ref().map_or(&[][..], |suite| &suite.cleanup);
         let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
-        last_steps::make(self, target, steps, control).await
+        outside::cleanup(self, target, steps, control).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
-use load_core::last_steps;
+use load_core::outside;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
 use load_net::connection::{Connection, Tls};
 use load_net::reach::{self, Dial, Target};
@@ -286,10 +286,15 @@ impl Protocol for Ws {
         }
     }
 
+    async fn setup(&self, target: &Found, control: &mut Control) -> Result<(), PrepareError> {
+        let steps = self.suites().map_or(&[][..], |suite| &suite.setup);
+        outside::setup(self, target, steps, control).await
+    }
+
     async fn cleanup(&self, target: Option<&Found>, control: &mut Control) -> Result<(), PrepareError> {
         let steps = self.suites().map_or(&[][..], |suite| &suite.cleanup);
         let Some(target) = target.filter(|_| !steps.is_empty()) else { return Ok(()) };
-        last_steps::make(self, target, steps, control).await
+        outside::cleanup(self, target, steps, control).await
     }
 }
 

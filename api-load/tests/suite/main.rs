@@ -6,6 +6,7 @@ mod k6;
 mod mistakes;
 mod parallel;
 mod runs;
+mod setup;
 mod steps;
 mod uploads;
 mod versions;

@@ -12,6 +12,7 @@ use load_suite::template::Names;
 use load_suite::think::Think;
 use serde_json::Value as Json;
 
+use crate::outside::Outside;
 use crate::protocol::{
     Act, Branch, Call, Hold, OpId, Parallel, Poll, Probe, Script, Task, TaskStep, Timer, UserClass,
 };
@@ -40,8 +41,10 @@ pub struct FromSuite<S> {
     pub profile: String,
     /// Values that must never be printed.
     pub secrets: Vec<String>,
-    /// Run once after everything.
-    pub cleanup: Vec<S>,
+    /// Made once before the run.
+    pub setup: Vec<Outside<S>>,
+    /// Made once after everything.
+    pub cleanup: Vec<Outside<S>>,
     /// What is counted and timed.
     pub plans: Plans,
 }
@@ -83,6 +86,8 @@ pub struct Compiler {
     at_once: Option<NonZeroU32>,
     /// Connections are held, and messages come by themselves.
     holds: bool,
+    /// The steps that are being compiled are those before or behind the run.
+    outside: bool,
     meters: Vec<Meter>,
     /// Where a name is among the ops.
     op_of: HashMap<String, OpId>,
@@ -100,7 +105,14 @@ impl Compiler {
     /// For a suite with these metrics, and a protocol with these `plans` of its own, which makes `at_once` calls at the same
     /// time, or as many as there are, unless the suite says how many.
     pub fn new(measures: &[Measure], at_once: Option<NonZeroU32>, plans: Plans) -> Self {
-        let mut compiler = Self { at_once, holds: false, meters: Vec::new(), op_of: HashMap::new(), plans };
+        let mut compiler = Self {
+            at_once,
+            holds: false,
+            outside: false,
+            meters: Vec::new(),
+            op_of: HashMap::new(),
+            plans,
+        };
         compiler.meters = measures.iter().map(|measure| compiler.meter(measure)).collect();
         compiler
     }
@@ -109,6 +121,11 @@ impl Compiler {
     #[must_use]
     pub fn holding(self) -> Self {
         Self { holds: true, ..self }
+    }
+
+    /// Whether the present step is made once, before or behind the run, over a connection of its own.
+    pub fn is_outside(&self) -> bool {
+        self.outside
     }
 
     /// What `step` gives to which of them.
@@ -130,9 +147,14 @@ impl Compiler {
             classes.push(self.class(class, &mut call)?);
         }
         let mut names = suite.names.clone();
-        let cleanup = suite.cleanup.iter().map(|step| Ok(self.call(step, &mut names, &mut call)?.step));
+        self.outside = true;
+        let mut outside = |steps: &[suite::Outside]| {
+            steps.iter().map(|one| self.outside(one, &mut names, &mut call)).collect::<Result<Vec<_>, _>>()
+        };
+        let (setup, cleanup) = (outside(&suite.setup)?, outside(&suite.cleanup)?);
         let from_suite = FromSuite {
-            cleanup: cleanup.collect::<Result<_, SuiteError>>()?,
+            setup,
+            cleanup,
             name: suite.name.clone(),
             environment: suite.environment.name.clone(),
             profile: suite.profile.name.clone(),
@@ -254,6 +276,28 @@ impl Compiler {
             Ok(Timer { first: timer.first.into(), every: timer.every.into(), calls })
         });
         Ok(Hold { lasts: hold.lasts, until, series, timers: timers.collect::<Result<_, SuiteError>>()? })
+    }
+
+    /// A step that is no part of the load: no name of it is among the ops, and no series.
+    fn outside<S>(
+        &self,
+        one: &suite::Outside,
+        names: &mut Names,
+        call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
+    ) -> Result<Outside<S>, SuiteError> {
+        let step = &one.step;
+        let made = call(self, step, names)?;
+        let poll = step.poll.as_ref();
+        Ok(Outside {
+            name: step.name.as_ref().map_or(made.name, |name| name.value.clone()),
+            place: step.place.to_string(),
+            repeat: one.repeat,
+            conditions: step.conditions.clone(),
+            step: made.step,
+            poll: poll.map(|poll| Poll { every: poll.every.into(), at_most: poll.at_most, series: None }),
+            timeout: step.timeout.or(made.timeout),
+            think: step.think.unwrap_or(Think::None),
+        })
     }
 
     fn call<S>(

@@ -3,8 +3,8 @@
 //! A tool implements [`protocol::Protocol`] and calls [`main`], [`main_with`] when it does something besides, or [`tools`]
 //! when it has several protocols; everything else is the same for all.
 
+mod around;
 mod child;
-mod clean;
 mod cli;
 pub mod clock;
 mod command;
@@ -14,10 +14,10 @@ mod crew;
 pub mod engine;
 pub mod error;
 mod events;
-pub mod last_steps;
 pub mod null;
 mod once;
 mod output;
+pub mod outside;
 pub mod plan;
 pub mod protocol;
 pub mod record;

@@ -8,7 +8,7 @@ use std::pin::pin;
 use load_report::exit::Exit;
 use load_report::render::units::counted;
 
-use crate::clean::clean_up;
+use crate::around::{clean_up, set_up};
 use crate::clock::{Alarm, Clock, Nanos};
 use crate::conduct::Signals;
 use crate::engine::within;
@@ -81,14 +81,15 @@ pub(crate) async fn once<P: Protocol>(
     let driver = clock.clone();
     tokio::task::spawn_local(async move { driver.drive().await });
     let mut signals = Signals::listen()?;
-    let mut control = Control::default();
+    let mut control = Control::of(plan);
     let prepared = tokio::select! {
         target = protocol.prepare(&mut control) => target.map(Some),
         () = signals.next() => Ok(None),
     };
     let target = prepared.as_ref().ok().and_then(Option::as_ref);
+    let begun = set_up(protocol, target, &mut control, &clock, &mut signals, console).await;
     let mut failed = 0;
-    if let Some(target) = target {
+    if let (Some(target), Ok(true)) = (target, &begun) {
         let show = Show { clock: clock.clone(), shown: RefCell::default() };
         let (session, note) = (None, String::new());
         let mut trial =
@@ -108,6 +109,7 @@ pub(crate) async fn once<P: Protocol>(
         console.result(&format!("cleanup: {}\n", counted(calls, "call", "calls")));
     }
     prepared?;
+    begun?;
     Ok(match (interrupted, failed, left) {
         (true, ..) => Exit::Interrupted,
         (false, 0, None) => Exit::Pass,

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use load_report::fault::FaultKind;
 use load_report::gauge::GaugePlan;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::{Alarm, Nanos};
 use crate::error::{PrepareError, UsageError};
+use crate::plan::RunPlan;
 use crate::record::Observer;
 use crate::sample::Sampler;
 
@@ -153,6 +155,31 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// # Errors
     /// Why the target cannot be reached or prepared, in one line.
     async fn prepare(&self, control: &mut Control) -> Result<Self::Target, PrepareError>;
+
+    /// Once a run, behind [`Protocol::prepare`]: makes what a suite needs before its load, with [`outside::setup`], and looks whether
+    /// what is to be sent makes sense to the target then.
+    ///
+    /// # Errors
+    /// Which step failed, and why, in one line.
+    ///
+    /// [`outside::setup`]: crate::outside::setup
+    async fn setup(&self, _target: &Self::Target, _control: &mut Control) -> Result<(), PrepareError> {
+        Ok(())
+    }
+
+    /// A session for the steps before and behind the run.
+    ///
+    /// # Errors
+    /// The fault that ended the attempt.
+    async fn aside(
+        &self,
+        target: &Self::Target,
+        vu: &Vu,
+        probe: &mut Probe<'_>,
+    ) -> Result<Self::Session, Fault> {
+        let link = self.connect(target, LinkId::FIRST, probe).await?;
+        self.open(link, vu).await
+    }
 
     /// Opens one link. Timed as a series of its own.
     ///
@@ -294,11 +321,34 @@ impl LinkId {
     pub const FIRST: Self = Self { index: 0, connections: NonZeroU32::MIN, generation: 0 };
 }
 
-/// Counts what is done outside the schedule.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is done outside the schedule, and by whom.
+#[derive(Debug)]
 pub struct Control {
     /// Calls made to prepare and clean up, as the target counts them.
     pub calls: u64,
+    /// This is the first segment of the run, or all of it: it makes what is made once.
+    pub first: bool,
+    /// How long a call may take that does not say so itself.
+    pub timeout: Duration,
+    /// All random data derive from it.
+    pub seed: u64,
+    /// Who makes the steps of a suite that are no part of its load: what the first ones have learnt, the last ones know.
+    pub vu: Vu,
+}
+
+impl Default for Control {
+    /// All of a run of which nothing is known.
+    fn default() -> Self {
+        Self { calls: 0, first: true, timeout: Duration::from_secs(30), seed: 1, vu: Vu::new(0) }
+    }
+}
+
+impl Control {
+    /// As `plan` wants it.
+    pub(crate) fn of(plan: &RunPlan) -> Self {
+        let timeout = Duration::from_nanos(plan.timeout.0.unsigned_abs());
+        Self { first: plan.segment.index == 0, timeout, seed: plan.record.seed, ..Self::default() }
+    }
 }
 
 /// A virtual user: its identity, and the randomness that belongs to its current iteration.

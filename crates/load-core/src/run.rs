@@ -12,7 +12,7 @@ use load_report::render::text;
 use load_report::threshold::unreachable;
 
 use crate::child;
-use crate::clean::clean_up;
+use crate::around::{clean_up, set_up};
 use crate::clock::{Clock, Nanos};
 use crate::conduct::{Conductor, Signals, ready};
 use crate::crew::Crew;
@@ -153,14 +153,16 @@ async fn course<P: Protocol>(
     let driver = clock.clone();
     tokio::task::spawn_local(async move { driver.drive().await });
     let mut signals = Signals::listen()?;
-    let mut control = Control::default();
+    let mut control = Control::of(plan);
     let prepared = tokio::select! {
         target = protocol.prepare(&mut control) => target.map(Some),
         () = signals.next() => Ok(None),
     };
     let target = prepared.as_ref().ok().and_then(Option::as_ref);
-    let mut outcome = match target {
-        Some(target) => {
+    let begun = set_up(&**protocol, target, &mut control, &clock, &mut signals, console).await;
+    let mut outcome = match (begun, target) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(true), Some(target)) => {
             let stage = Stage {
                 clock: clock.clone(),
                 plan,
@@ -172,7 +174,7 @@ async fn course<P: Protocol>(
             };
             stage.enter(protocol, target, argv, &mut signals).await
         }
-        None => Ok(None),
+        _ => Ok(None),
     };
     let left = clean_up(&**protocol, target, &mut control, &clock, &mut signals, console).await;
     prepared?;

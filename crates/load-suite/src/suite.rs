@@ -9,6 +9,7 @@ mod flags;
 mod hold;
 mod json;
 mod measure;
+mod outside;
 mod path;
 mod plan;
 mod profile;
@@ -35,6 +36,7 @@ pub use flags::scaled_time;
 pub use hold::{Hold, Timer};
 pub use json::{around_placeholders, json};
 pub use measure::{Feed, Gives, Measure, MeasureKind};
+pub use outside::Outside;
 pub use path::Path as JsonPath;
 pub use plan::{Asked, Job, components, names, parts, plan};
 pub use profile::Profile;
@@ -82,11 +84,13 @@ pub struct Suite {
     pub defaults: Option<Fields>,
     /// User classes with something to do; at least one.
     pub users: Vec<UserClass>,
-    /// Run once after everything.
-    pub cleanup: Vec<Step>,
+    /// Made once before the run.
+    pub setup: Vec<Outside>,
+    /// Made once after everything.
+    pub cleanup: Vec<Outside>,
     /// What happens while the run lasts.
     pub events: Vec<Event>,
-    /// Constants and data, with the variables of the cleanup steps.
+    /// Constants and data, with the variables of the steps of setup and cleanup.
     pub names: Names,
     /// Values that must not be shown.
     pub secrets: Vec<String>,
@@ -127,14 +131,9 @@ impl Suite {
         let kept = choice.or_of(&profile);
         let mut users = users::read(&mut fields, &names, &measures, &kept)?;
         profile.once(&mut users);
-        let cleanup = step::read_all(fields.tables("cleanup")?, &mut names, &measures)?;
-        if let Some(step) = cleanup.iter().find(|step| step.parallel.is_some()) {
-            let why = "cleanup: its calls are made one after the other; give each a step of its own";
-            return Err(SuiteError::at(&step.place, why));
-        }
-        if let Some(step) = cleanup.iter().find(|step| step.hold.is_some()) {
-            return Err(SuiteError::at(&step.place, "cleanup: it holds nothing; leave hold out"));
-        }
+        // Behind the users, who know nothing of what these capture; the last steps know what the first ones have.
+        let setup = Outside::read_all("setup", &mut fields, &mut names, &measures)?;
+        let cleanup = Outside::read_all("cleanup", &mut fields, &mut names, &measures)?;
         let events = Event::read_all(&mut fields, &names, &profile.name)?;
         // Only where a suite builds on it; `tree` has seen to that.
         fields.node("extends");
@@ -150,6 +149,7 @@ impl Suite {
             measures,
             defaults,
             users,
+            setup,
             cleanup,
             events,
             names,

@@ -50,7 +50,7 @@ pub fn from_suite(mut args: PostgresArgs, suite: &Suite) -> Result<Postgres, Usa
     let mut record = work.describe();
     record.insert("suite".into(), from_suite.describe());
     let mut made = build(&args, (Nonce::of_now(), work), (tasks, from_suite.plans), record)?;
-    made.cleanup = scripts.len() - from_suite.cleanup.len()..scripts.len();
+    (made.setup, made.cleanup) = (from_suite.setup, from_suite.cleanup);
     made.program = OnceLock::from(Ok(Arc::new(Program::of(scripts))));
     made.server.secrets.extend(from_suite.secrets);
     Ok(made)
@@ -93,7 +93,8 @@ fn build(
         work,
         plans,
         script,
-        cleanup: 0..0,
+        setup: Vec::new(),
+        cleanup: Vec::new(),
         has_pool: !args.no_pool,
         tries: args.max_tries,
         record,

@@ -11,7 +11,6 @@
 //! | How does a script run over a connection? | [`perform`] |
 //! | How do requests and answers pass over a connection? | [`wire`] |
 //! | How is the server spoken to before and after the run? | [`session`] |
-//! | How are the cleanup steps of a suite made? | `clean_up` |
 //! | What of a run is in the database, and how is it removed? | [`data`] |
 //! | What does a run count and time besides calls? | [`series`] |
 //! | What does the server say of itself? | [`sampler`] |
@@ -19,7 +18,6 @@
 
 pub mod args;
 pub mod build;
-mod clean_up;
 pub mod data;
 pub mod faults;
 pub mod perform;

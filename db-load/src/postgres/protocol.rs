@@ -1,7 +1,6 @@
 //! What does the engine get? The protocol of the trait.
 
 use std::cell::Cell;
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
+use load_core::outside::{self, Outside};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
 use load_core::sample::Sampler;
@@ -43,8 +43,9 @@ pub struct Postgres {
     pub(super) work: Work,
     pub(super) plans: Plans,
     pub(super) script: Script<Step>,
-    /// The scripts of the suite's cleanup.
-    pub(super) cleanup: Range<usize>,
+    /// The steps of the suite before and behind the run.
+    pub(super) setup: Vec<Outside<Step>>,
+    pub(super) cleanup: Vec<Outside<Step>>,
     pub(super) has_pool: bool,
     pub(super) tries: u32,
     pub(super) record: serde_json::Value,
@@ -110,7 +111,7 @@ impl Postgres {
         }
     }
 
-    pub(super) async fn open(&self, program: &Program) -> Result<Box<Connection>, Failure> {
+    async fn open(&self, program: &Program) -> Result<Box<Connection>, Failure> {
         let mut connection = self.login.open().await?;
         program.get_ready(&mut connection).await?;
         Ok(Box::new(connection))
@@ -264,8 +265,14 @@ impl Protocol for Postgres {
             }
             made?
         };
+        Ok(target)
+    }
+
+    async fn setup(&self, target: &Target, control: &mut Control) -> Result<(), PrepareError> {
+        outside::setup(self, target, &self.setup, control).await?;
         // What the server says of the scripts is said before the run.
-        let program = self.program(&target).map_err(PrepareError::new)?;
+        let label = self.label();
+        let program = self.program(target).map_err(PrepareError::new)?;
         let mut note = String::new();
         let opened = self.open(program).await;
         let mut probe = Probe::unobserved(&Unobserved, &mut note);
@@ -276,7 +283,19 @@ impl Protocol for Postgres {
                 return Err(target::failed(&label, note));
             }
         }
-        Ok(target)
+        Ok(())
+    }
+
+    async fn aside(&self, target: &Target, _vu: &Vu, probe: &mut Probe<'_>) -> Result<Session, Fault> {
+        let program = self.program(target).map_err(|why| {
+            probe.note(why);
+            Fault::fatal(load_report::fault::FaultKind::Local)
+        })?;
+        // Nothing is prepared: what the statements of the load need is not there yet, or not any more.
+        match self.login.open().await {
+            Ok(connection) => Ok(Session::new(Way::Own(Box::new(connection)), program)),
+            Err(failure) => Err(Fault { ends_session: true, ..faults::lost(&failure, false, probe) }),
+        }
     }
 
     async fn connect(&self, target: &Target, link: LinkId, probe: &mut Probe<'_>) -> Result<Session, Fault> {
@@ -361,8 +380,9 @@ impl Protocol for Postgres {
             let waited = tokio::task::spawn_blocking(move || done.recv_timeout(PATIENCE));
             drop(waited.await);
         }
-        if let (false, Some(Ok(program)), Some(_)) = (self.cleanup.is_empty(), self.program.get(), target) {
-            self.clean_up(program, control).await.map_err(|why| target::failed(&self.label(), why))?;
+        if let Some(target) = target.filter(|_| !self.cleanup.is_empty()) {
+            let made = outside::cleanup(self, target, &self.cleanup, control).await;
+            made.map_err(|error| target::failed(&self.label(), error))?;
         }
         let tables = self.work.tables(&self.run);
         let left = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();

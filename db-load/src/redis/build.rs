@@ -71,7 +71,7 @@ pub fn from_suite(mut args: RedisArgs, suite: &Suite) -> Result<Redis, UsageErro
     let plans = std::mem::take(&mut from_suite.plans);
     let mut made = build(&args, work, (script, plans), record)?;
     made.asked = asked;
-    made.cleanup = from_suite.cleanup;
+    (made.setup, made.cleanup) = (from_suite.setup, from_suite.cleanup);
     made.server.secrets.extend(from_suite.secrets);
     Ok(made)
 }
@@ -111,6 +111,7 @@ fn build(
         plans,
         script,
         asked: Vec::new(),
+        setup: Vec::new(),
         cleanup: Vec::new(),
         cluster,
         pipeline: args.pipeline,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::try_join_all;
 use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
-use load_core::last_steps;
+use load_core::outside::{self, Outside};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::sample::Sampler;
 use load_report::fault::FaultKind;
@@ -59,7 +59,8 @@ pub struct Redis {
     /// What the steps of a suite send.
     pub(super) asked: Vec<Asked>,
     /// What a suite sends after everything.
-    pub(super) cleanup: Vec<Step>,
+    pub(super) setup: Vec<Outside<Step>>,
+    pub(super) cleanup: Vec<Outside<Step>>,
     pub(super) cluster: Option<Cluster>,
     pub(super) pipeline: u32,
     pub(super) multiplex: NonZeroU32,
@@ -346,6 +347,10 @@ impl Protocol for Redis {
         }
     }
 
+    async fn setup(&self, run: &Nonce, control: &mut Control) -> Result<(), PrepareError> {
+        outside::setup(self, run, &self.setup, control).await
+    }
+
     async fn cleanup(&self, run: Option<&Nonce>, control: &mut Control) -> Result<(), PrepareError> {
         let prepared = self.preparing.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Without it nothing was made.
@@ -356,7 +361,7 @@ impl Protocol for Redis {
         control.calls += 1;
         let removed = self.remove(&mut connection, control).await;
         if let Some(run) = run.filter(|_| !self.cleanup.is_empty()) {
-            last_steps::make(self, run, &self.cleanup, control).await?;
+            outside::cleanup(self, run, &self.cleanup, control).await?;
         }
         removed.map_err(|failure| self.failed(&failure))
     }

@@ -168,3 +168,53 @@ fn mistakes_are_told_with_their_place_and_once_shows_all() {
     }
     assert_eq!(service.sql().number("SELECT count(*) FROM payments"), 1);
 }
+
+/// The table that the users read is made before the run, and gone behind it.
+const MADE: &str = r#"
+vars = { rows = "500" }
+
+[[setup]]
+name = "make"
+sql = """
+BEGIN;
+CREATE TABLE made (id int PRIMARY KEY, name text);
+INSERT INTO made SELECT n, 'row ' || n FROM generate_series(1, {{rows}}) AS n;
+COMMIT;
+"""
+
+[[setup]]
+name = "one more"
+sql = "INSERT INTO made VALUES (1000 + {{seq}}, {{uuid}})"
+repeat = 3
+
+[[users]]
+name = "reader"
+[[users.tasks]]
+name = "count"
+sql = "SELECT count(*)::int AS n FROM made"
+expect = { json = { "$[0].n" = 503 } }
+
+[[cleanup]]
+sql = "INSERT INTO kept SELECT count(*) FROM made; DROP TABLE made"
+"#;
+
+#[test]
+fn statements_of_tables_that_the_setup_makes_are_prepared_behind_it() {
+    let Some(service) = Service::start("postgres") else { return };
+    let (sql, folder) = (service.sql(), shop(MADE));
+    for way in ["-M prepared", "-M simple", "-M extended --pipelined", "--no-pool --processes 2"] {
+        sql.run("DROP TABLE IF EXISTS made, kept; CREATE TABLE kept (n bigint)");
+        let left = service.tool().run(&format!("--suite {} -n 50 -u 4 {way}", folder.path().display()));
+        assert_eq!(left.code, 0, "{way}: {} {}", left.stdout, left.stderr);
+        assert_eq!(op(&left, "count"), 50);
+        assert_eq!(sql.number("SELECT n FROM kept"), 503, "{way}");
+        assert_eq!(sql.number("SELECT count(*) FROM pg_tables WHERE tablename = 'made'"), 0, "{way}");
+    }
+    // What fails is named, and what was made before it is removed.
+    let folder = shop(&MADE.replace("1000 + {{seq}}", "1001 + {{seq}} % 2"));
+    sql.run("DELETE FROM kept");
+    let left = service.tool().run(&format!("--suite {} -n 50 --quiet", folder.path().display()));
+    left.is_refused(114, "setup: one more, 3 of 3 (");
+    assert!(left.stderr.contains("duplicate key"), "{}", left.stderr);
+    assert_eq!(sql.number("SELECT n FROM kept"), 502);
+}

@@ -65,6 +65,15 @@ pub struct Manner {
     pub pipelined: bool,
 }
 
+impl Manner {
+    /// The same for scripts that run once and make what later statements of theirs need: each is parsed when its turn comes.
+    #[must_use]
+    pub fn for_once(self) -> Self {
+        let style = if self.style == Style::Prepared { Style::Extended } else { self.style };
+        Self { style, pipelined: false }
+    }
+}
+
 impl Script {
     /// Compiles `text`, which errors call `place`. `names` has the constants; variables are added to it. Statements are
     /// numbered from `*number` on.

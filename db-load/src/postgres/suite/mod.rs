@@ -25,7 +25,7 @@ use rules::{Good, Rules};
 
 /// What a suite comes to.
 pub struct Compiled {
-    /// All scripts; those of the cleanup are the last ones.
+    /// All scripts, by the index that the steps know.
     pub scripts: Vec<Script>,
     /// What users do.
     pub tasks: Tasks<Step>,
@@ -88,7 +88,8 @@ impl Calls {
         let (place, sql) = statements(&mut fields)?;
         fields.finish("a step")?;
         let name = step.name.as_ref().map_or_else(|| shortened(&sql.value), |name| name.value.clone());
-        let script = Script::compile((&name, &place), &sql.value, names, self.manner, &mut self.number);
+        let manner = if compiler.is_outside() { self.manner.for_once() } else { self.manner };
+        let script = Script::compile((&name, &place), &sql.value, names, manner, &mut self.number);
         let mut script = script.map_err(|why| sql.wrong(why))?;
         let expect = step.expect.clone().or_else(|| self.expect.clone());
         let rules = Rules {

@@ -1,12 +1,42 @@
-//! Who takes away what the run has made, and how long may that take?
+//! Who makes what the run needs, who takes away what it has made, and how long may that take?
+
+use load_report::render::units::counted;
 
 use crate::clock::{Clock, Nanos};
 use crate::conduct::Signals;
+use crate::error::PrepareError;
 use crate::output::Console;
 use crate::protocol::{Control, Protocol};
 
 /// A target that does not answer must not keep a run from its end.
 const PATIENCE: Nanos = Nanos(10_000_000_000);
+
+/// Lets the protocol make what a suite needs before the run, where there is a `target`. False when a signal came first: then nothing
+/// is to be run.
+///
+/// # Errors
+/// Which step failed, and why.
+pub(crate) async fn set_up<P: Protocol>(
+    protocol: &P,
+    target: Option<&P::Target>,
+    control: &mut Control,
+    clock: &Clock,
+    signals: &mut Signals,
+    console: &Console,
+) -> Result<bool, PrepareError> {
+    let Some(target) = target else { return Ok(false) };
+    let (before, begin) = (control.calls, clock.now());
+    let done = tokio::select! {
+        done = protocol.setup(target, control) => done.map(|()| true),
+        () = signals.next() => Ok(false),
+    };
+    let calls = control.calls - before;
+    if calls > 0 && matches!(done, Ok(true)) {
+        let s = clock.now().since(begin) as f64 / 1e9;
+        console.say(&format!("setup: {} in {s:.1} s", counted(calls, "call", "calls")));
+    }
+    done
+}
 
 /// Lets the protocol clean up, until the time is over or a second signal comes. What is left then, and why, is said on
 /// the terminal and returned for the record.
