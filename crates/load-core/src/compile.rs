@@ -105,14 +105,8 @@ impl Compiler {
     /// For a suite with these metrics, and a protocol with these `plans` of its own, which makes `at_once` calls at the same
     /// time, or as many as there are, unless the suite says how many.
     pub fn new(measures: &[Measure], at_once: Option<NonZeroU32>, plans: Plans) -> Self {
-        let mut compiler = Self {
-            at_once,
-            holds: false,
-            outside: false,
-            meters: Vec::new(),
-            op_of: HashMap::new(),
-            plans,
-        };
+        let mut compiler =
+            Self { at_once, holds: false, outside: false, meters: Vec::new(), op_of: HashMap::new(), plans };
         compiler.meters = measures.iter().map(|measure| compiler.meter(measure)).collect();
         compiler
     }
@@ -236,8 +230,15 @@ impl Compiler {
             (None, Some(hold)) => Act::Hold(Box::new(self.hold(hold, names, call)?)),
             (None, None) => Act::Call(self.call(step, names, call)?),
         };
-        let (conditions, think) = (step.conditions.clone(), step.think.unwrap_or(Think::None));
-        Ok(TaskStep { conditions, act, think })
+        Ok(TaskStep {
+            conditions: step.conditions.clone(),
+            act,
+            think: step.think.unwrap_or(Think::None),
+            goes_on: (step.goes_on == Some(true)).then(|| {
+                let captured = step.captures.iter().filter(|capture| !capture.keep);
+                captured.map(|capture| capture.slot).collect()
+            }),
+        })
     }
 
     fn parallel<S>(

@@ -158,7 +158,7 @@ impl<P: Protocol> Trial<'_, P> {
         }
     }
 
-    /// Whether all went well.
+    /// Whether all was done; one that has failed ends the others, unless they go on behind it.
     async fn steps(&mut self, name: &str, steps: &[TaskStep<P::Step>]) -> bool {
         if !steps.is_empty() && !name.is_empty() {
             self.console.result(&format!("  {name}\n"));
@@ -175,7 +175,8 @@ impl<P: Protocol> Trial<'_, P> {
                 Act::Hold(hold) => self.hold(hold).await,
             };
             if !good {
-                return false;
+                let Some(slots) = &step.goes_on else { return false };
+                slots.iter().for_each(|slot| self.vu.scope.vars.set(*slot, b""));
             }
         }
         true

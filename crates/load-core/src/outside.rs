@@ -1,5 +1,6 @@
 //! How are the steps of a suite made that are no part of its load? Once, one after the other, by hand: before the engine is there,
 //! and when it is there no more.
+#![expect(clippy::disallowed_methods, reason = "nothing is measured, and there is no clock of an engine")]
 
 use std::time::Duration;
 

@@ -11,8 +11,8 @@ use load_report::model::{Header, RunFile, SCHEMA, Segment};
 use load_report::render::text;
 use load_report::threshold::unreachable;
 
-use crate::child;
 use crate::around::{clean_up, set_up};
+use crate::child;
 use crate::clock::{Clock, Nanos};
 use crate::conduct::{Conductor, Signals, ready};
 use crate::crew::Crew;

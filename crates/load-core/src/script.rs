@@ -60,6 +60,9 @@ pub struct TaskStep<S> {
     pub act: Act<S>,
     /// Pause before the next call of the iteration.
     pub think: Think,
+    /// The iteration goes on when it has failed, and is a failed one at its end; these variables are not set then. Without it the
+    /// iteration ends.
+    pub goes_on: Option<Vec<usize>>,
 }
 
 /// What a step does.
@@ -131,7 +134,7 @@ impl<S> TaskStep<S> {
 
     /// A step that does this, whatever the circumstances.
     pub fn of(act: Act<S>) -> Self {
-        Self { conditions: Vec::new(), act, think: Think::None }
+        Self { conditions: Vec::new(), act, think: Think::None, goes_on: None }
     }
 
     /// Whether there is something to do.

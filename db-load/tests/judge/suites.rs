@@ -191,8 +191,7 @@ repeat = 3
 name = "reader"
 [[users.tasks]]
 name = "count"
-sql = "SELECT count(*)::int AS n FROM made"
-expect = { json = { "$[0].n" = 503 } }
+steps = [{ name = "count", sql = "SELECT count(*)::int AS n FROM made", expect = { json = { "$[0].n" = 503 } } }]
 
 [[cleanup]]
 sql = "INSERT INTO kept SELECT count(*) FROM made; DROP TABLE made"

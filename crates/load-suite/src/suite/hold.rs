@@ -112,5 +112,8 @@ fn step(fields: Fields, names: &mut Names, measures: &[Measure]) -> Result<Step,
     if step.think.is_some() {
         return wrong("think: calls of a timer have no pause behind them; every says when the next one is");
     }
+    if step.goes_on.is_some() {
+        return wrong("on_failure: the user goes on holding behind a call that failed; leave it out");
+    }
     Ok(step)
 }

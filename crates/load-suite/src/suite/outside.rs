@@ -49,6 +49,11 @@ impl Outside {
         if step.hold.is_some() {
             return wrong("it holds nothing; leave hold out");
         }
+        if step.goes_on.is_some() {
+            return wrong(
+                "steps before a run end with the first that fails, those behind it go on; leave on_failure out",
+            );
+        }
         Ok(Self { step, repeat })
     }
 }
@@ -93,7 +98,10 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_place() {
         for (text, expected) in [
-            ("[[setup]]\nrequest = \"GET /\"\nrepeat = -1", "s.toml:6: repeat: expected a whole number up to"),
+            (
+                "[[setup]]\nrequest = \"GET /\"\nrepeat = -1",
+                "s.toml:6: repeat: expected a whole number up to",
+            ),
             ("[[setup]]\nrequest = \"GET /\"\nrepeat = \"{{seq}}\"", "varies; expected what is known before"),
             ("[[setup]]\nparallel = [\"GET /\"]", "s.toml:4: setup: its calls are made one after the other"),
             ("[[setup]]\nhold = \"1s\"", "s.toml:4: setup: it holds nothing"),

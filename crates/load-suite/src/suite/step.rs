@@ -34,6 +34,8 @@ pub struct Step {
     pub think: Option<Think>,
     /// Instead of the run's.
     pub timeout: Option<Duration>,
+    /// The iteration goes on when the step has failed, when it or its task or class says so.
+    pub goes_on: Option<bool>,
     /// What it gives to metrics.
     pub feeds: Vec<Feed>,
     /// The calls that it makes instead of one of its own.
@@ -86,6 +88,7 @@ impl Step {
     ) -> Result<Self, SuiteError> {
         let place = fields.place.clone();
         let think = step_think(&mut fields)?;
+        let goes_on = on_failure(&mut fields)?;
         let parallel = Parallel::read(&mut fields, names, measures)?;
         let hold = if parallel.is_none() { Hold::read(&mut fields, names, measures)? } else { None };
         if parallel.is_some() || hold.is_some() {
@@ -98,6 +101,7 @@ impl Step {
                 poll: None,
                 think,
                 timeout: None,
+                goes_on,
                 feeds: Vec::new(),
                 parallel,
                 hold,
@@ -119,6 +123,7 @@ impl Step {
             poll,
             think,
             timeout,
+            goes_on,
             feeds,
             parallel: None,
             hold: None,
@@ -151,6 +156,11 @@ impl Step {
     pub fn finish(self) -> Result<(), SuiteError> {
         self.request.finish("a step")
     }
+}
+
+/// Takes `on_failure`: whether an iteration goes on behind a step that failed.
+pub(super) fn on_failure(fields: &mut Fields) -> Result<Option<bool>, SuiteError> {
+    fields.word("on_failure", &[("end", false), ("continue", true)])
 }
 
 fn step_think(fields: &mut Fields) -> Result<Option<Think>, SuiteError> {
@@ -218,6 +228,12 @@ impl Parallel {
             return Err(SuiteError::at(
                 &place,
                 "think: calls at the same time have no pause between them; give it to the step with parallel",
+            ));
+        }
+        if step.goes_on.is_some() {
+            return Err(SuiteError::at(
+                &place,
+                "on_failure: a call that fails lets the others end anyway; give it to the step with parallel",
             ));
         }
         Ok(step)

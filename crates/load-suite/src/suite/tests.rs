@@ -1,3 +1,4 @@
+mod failure;
 mod known;
 mod parallel;
 

@@ -12,7 +12,7 @@ use crate::think::Think;
 use super::Choice;
 use super::measure::Measure;
 use super::profile::think;
-use super::step::{self, Step, condition};
+use super::step::{self, Step, condition, on_failure};
 
 /// A kind of user.
 #[derive(Clone, Debug)]
@@ -131,6 +131,7 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
     let weight = weight(&mut fields)?;
     let think = think(&mut fields)?;
     let in_order = fields.word("order", &[("weighted", false), ("sequence", true)])?.unwrap_or(false);
+    let goes_on = on_failure(&mut fields)?;
     let connect = fields.table("connect")?;
     let pushes =
         fields.table("pushes")?.map(|pushes| Step::read(pushes, &mut names, measures)).transpose()?;
@@ -152,6 +153,8 @@ fn class(mut fields: Fields, mut names: Names, measures: &[Measure]) -> Result<U
         );
     }
     fields.finish("a user class")?;
+    let all = start.iter_mut().chain(tasks.iter_mut().flat_map(|task| &mut task.steps)).chain(&mut stop);
+    all.for_each(|step| step.goes_on = step.goes_on.or(goes_on));
     // Now that every name is known.
     for step in start.iter_mut().chain(&mut stop) {
         step.condition(&names)?;
@@ -186,7 +189,9 @@ fn task(
         let step = Step::read(fields, names, measures)?;
         return Ok((task(vec![step]), None));
     }
-    let steps = step::read_all(fields.tables("steps")?, names, measures)?;
+    let goes_on = on_failure(&mut fields)?;
+    let mut steps = step::read_all(fields.tables("steps")?, names, measures)?;
+    steps.iter_mut().for_each(|step| step.goes_on = step.goes_on.or(goes_on));
     if steps.is_empty() {
         return Err(name.wrong(format!("the task {} has no steps", name.value)));
     }

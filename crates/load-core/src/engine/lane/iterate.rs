@@ -28,7 +28,7 @@ impl<P: Protocol> Lane<P> {
         {
             let mut recorder = worker.recorder.borrow_mut();
             match ended {
-                Ok(()) => recorder.iteration(start.due, end, None),
+                Ok(()) => recorder.iteration(start.due, end, course.failed),
                 Err(Unfinished(kind)) => recorder.iteration(start.due, end, Some(kind)),
             }
         }
@@ -96,11 +96,20 @@ impl<P: Protocol> Lane<P> {
                 }
             }
             course.fresh = false;
-            match &step.act {
-                Act::Call(call) => self.seat.call(&mut self.vu, call, course).await?,
+            let done = match &step.act {
+                Act::Call(call) => self.seat.call(&mut self.vu, call, course).await,
                 // In a box, so that lanes of other scripts stay small.
-                Act::Parallel(group) => Box::pin(self.at_once(group, course)).await?,
-                Act::Hold(hold) => Box::pin(self.hold_on(hold, course)).await?,
+                Act::Parallel(group) => Box::pin(self.at_once(group, course)).await,
+                Act::Hold(hold) => Box::pin(self.hold_on(hold, course)).await,
+            };
+            if let Err(Unfinished(kind)) = done {
+                // Without a connection nothing can be done.
+                let there = self.seat.session.is_some() || course.resumes;
+                let Some(slots) = step.goes_on.as_ref().filter(|_| there) else {
+                    return Err(Unfinished(kind));
+                };
+                slots.iter().for_each(|slot| self.vu.scope.vars.set(*slot, b""));
+                course.failed = course.failed.or(Some(kind));
             }
             course.think = step.think;
         }

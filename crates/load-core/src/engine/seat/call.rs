@@ -39,12 +39,14 @@ pub(in crate::engine) struct Course {
     pub(in crate::engine) op: u16,
     /// A session that has ended may be replaced.
     pub(in crate::engine) resumes: bool,
+    /// How the first of the steps failed behind which the iteration went on.
+    pub(in crate::engine) failed: Option<FaultKind>,
 }
 
 impl Course {
     /// Before the first call, which has these `times`.
     pub(in crate::engine) fn new<P: Protocol>(tick: Option<Nanos>, times: CallTimes) -> Self {
-        Self { tick, times, fresh: true, think: Think::None, op: 0, resumes: P::RESUMES }
+        Self { tick, times, fresh: true, think: Think::None, op: 0, resumes: P::RESUMES, failed: None }
     }
 
     /// The next call is due at `due` and begins at `start`.

@@ -148,3 +148,61 @@ fn a_call_for_which_no_session_is_to_be_had_has_failed() {
     assert_eq!(phase.iterations.failed.get(FaultKind::Connect), 1);
     assert_eq!(protocol.begun(), [("a", 0)]);
 }
+
+#[test]
+fn an_iteration_goes_on_behind_a_step_that_says_so_and_has_failed_all_the_same() {
+    let wrong = |name| Do { fails: Some(FaultKind::Wrong), ..call(name, 10) };
+    let goes_on = |what| TaskStep { goes_on: Some(Vec::new()), ..paused(what, 50) };
+    let steps = vec![goes_on(wrong("a")), goes_on(call("b", 10)), step(wrong("c")), step(call("d", 10))];
+    let (run, protocol) = play("-u 1 -n 2", Staged::<true>::of(steps), None);
+    // The pause behind it is made, too.
+    let first = [("a", 0), ("b", 60), ("c", 120)];
+    assert_eq!(protocol.begun(), [first, first.map(|(name, at)| (name, at + 130))].concat());
+    let (iterations, calls) = (&run.ledger.iterations, &run.ledger.calls);
+    assert_eq!((iterations.ok, iterations.failed.get(FaultKind::Wrong)), (0, 2));
+    assert_eq!((calls.ok, calls.failed.get(FaultKind::Wrong)), (2, 4));
+    // Of several faults the first one is the iteration's.
+    let rejected = Do { fails: Some(FaultKind::Rejected), ..call("b", 10) };
+    let steps = vec![goes_on(wrong("a")), goes_on(rejected), step(call("c", 10))];
+    let (run, protocol) = play("-u 1 -n 3", Staged::<true>::of(steps), None);
+    assert_eq!((count(&protocol, "c"), run.ledger.iterations.failed.get(FaultKind::Wrong)), (3, 3));
+    assert_eq!(run.ledger.iterations.failed.total(), 3);
+}
+
+#[test]
+fn an_iteration_does_not_go_on_without_its_connection() {
+    let lost = Do { fails: Some(FaultKind::Wrong), ends: true, ..call("a", 10) };
+    let steps = || vec![TaskStep { goes_on: Some(Vec::new()), ..step(lost) }, step(call("b", 10))];
+    let (_, protocol) = play("-u 1 -n 2", Staged::<false>::of(steps()), None);
+    assert_eq!((count(&protocol, "a"), count(&protocol, "b")), (2, 0));
+    // Where another one does no harm it goes on with that.
+    let (_, protocol) = play("-u 1 -n 2", Staged::<true>::of(steps()), None);
+    assert_eq!((count(&protocol, "a"), count(&protocol, "b")), (2, 2));
+}
+
+#[test]
+fn first_steps_that_may_fail_are_made_once() {
+    let login = Do { fails: Some(FaultKind::Rejected), ..call("in", 5) };
+    let mut script = class(login, call("out", 2));
+    let goes_on = |class: &UserClass<Do>| {
+        let start = class.start.iter().map(|step| TaskStep { goes_on: Some(Vec::new()), ..step.clone() });
+        UserClass { start: start.collect(), ..class.clone() }
+    };
+    script = Script::new(script.classes().iter().map(goes_on).collect());
+    let (run, protocol) = play("-u 2 -n 6", Staged::<true>::with(script), None);
+    assert_eq!((count(&protocol, "in"), count(&protocol, "work"), count(&protocol, "out")), (2, 6, 2));
+    let iterations = &run.ledger.iterations;
+    assert_eq!((iterations.ok, iterations.failed.get(FaultKind::Rejected)), (4, 2));
+}
+
+#[test]
+fn what_a_failed_step_would_have_learnt_is_not_set_behind_it() {
+    // The first call keeps its name, the second one would replace it, and fails.
+    let keeps = Do { keeps: Some(0), ..call("a", 10) };
+    let fails =
+        TaskStep { goes_on: Some(vec![0]), ..step(Do { fails: Some(FaultKind::Wrong), ..call("b", 10) }) };
+    let steps = vec![step(keeps), fails, step(call("c", 10))];
+    let (_, protocol) = play("-u 1 -n 1", Staged::<true>::of(steps), None);
+    let known: Vec<_> = protocol.seen().iter().map(|seen| seen.vars[0].clone()).collect();
+    assert_eq!(known, ["", "a", ""]);
+}
