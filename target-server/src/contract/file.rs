@@ -139,6 +139,8 @@ pub(crate) struct Route {
     pub(crate) progress: Vec<Progress>,
     /// Fields of an item that it changes, besides those of the body.
     pub(crate) set: Strings,
+    /// Which item is meant, where the path does not name it.
+    pub(crate) of: Option<Template>,
     /// Fields of an item that have to have these values.
     pub(crate) within: Strings,
     /// Fields of the answer that are good tokens from now on.
@@ -226,6 +228,7 @@ struct RawRoute {
     progress: Vec<Progress>,
     #[serde(default)]
     set: Strings,
+    of: Option<Template>,
     #[serde(default)]
     within: Strings,
     #[serde(default)]
@@ -284,8 +287,9 @@ impl TryFrom<RawRoute> for Route {
             return told("expected one of create, read, list, update, delete");
         }
         let names_one = |(action, _): &(Action, String)| !matches!(action, Action::Create | Action::List);
-        if action.as_ref().is_some_and(names_one) && raw.request.iter().any(|one| one.path.item().is_none()) {
-            return told("expected a segment like {id} that names the item");
+        let unnamed = raw.of.is_none() && raw.request.iter().any(|one| one.path.item().is_none());
+        if action.as_ref().is_some_and(names_one) && unnamed {
+            return told("expected a segment like {id} that names the item, or `of`");
         }
         if raw.answer.is_some() && raw.text.is_some() {
             return told("expected `answer` or `text`, not both");
@@ -313,6 +317,7 @@ impl TryFrom<RawRoute> for Route {
             invalid: raw.invalid,
             progress: raw.progress,
             set: raw.set,
+            of: raw.of,
             within: raw.within,
             issue: issue.map(|path| path.split('.').map(str::to_owned).collect()).collect(),
             revoke: raw.revoke,

@@ -212,7 +212,11 @@ impl Service {
         let value = |(field, value): &(String, Template)| (field.clone(), value.fill(scope, &mut self.draws));
         let mut within: Vec<_> =
             route.within.0.iter().map(value).filter(|(_, value)| !value.is_null()).collect();
-        let id = taken.item.as_deref().unwrap_or_default();
+        let id = match &route.of {
+            Some(of) => of.text(scope, &mut self.draws),
+            None => taken.item.clone().unwrap_or_default(),
+        };
+        let id = id.as_str();
         let named = matches!(action, Action::Read | Action::Update | Action::Delete);
         if named && !self.store.has(name, id, &within) {
             return Done::Missing;
