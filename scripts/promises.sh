@@ -8,7 +8,8 @@ Usage: scripts/promises.sh [--limit SECONDS] [ID...]
 
 Runs the command of each row of docs/systems.md whose state is `runs`, or of those rows whose ID begins with one of ID
 (NC, AR-4, PL-07), from the root of the project, with the tools of the PATH. Targets are named by API_URL, WS_URL,
-GRPC_URL, REDIS_URL, DATABASE_URL and DWCP_WS_URL.
+GRPC_URL, REDIS_URL, DATABASE_URL and DWCP_WS_URL. Without API_URL each system is started for its rows: target-server by
+its contract (--strict), and a throwaway PostgreSQL and Redis.
 
   --limit SECONDS   so long may a command take [default: 120]
   --help            this text
@@ -50,11 +51,62 @@ asked() { # ID
 }
 
 said=$(mktemp)
-trap 'rm -f "$said"' EXIT
+scratch='' # folder of the throwaway databases
+server=''  # target-server, while it is one of the systems
+
+stop() {
+  [[ -z $server ]] || kill -TERM "$server" 2>/dev/null || true
+  server=''
+}
+trap 'stop; [[ -z $scratch ]] || scripts/services.sh stop "$scratch"; rm -rf "$said" "$scratch"' EXIT
+
+# Starts the databases, and names them.
+start_databases() {
+  local kind url _
+  scratch=$(mktemp -d)
+  while read -r kind url _; do
+    case $kind in
+      postgres) export DATABASE_URL=$url ;;
+      redis) export REDIS_URL=$url ;;
+    esac
+  done < <(scripts/services.sh start "$scratch")
+}
+
+# Which system the rows with these letters are of; the others start what they need.
+declare -A systems=([NC]=novacron [NT]=nova-torch [AR]=aragora [PL]=platform [MA]=megaagent)
+
+# Starts the system of a row instead of the one before, and names it.
+start_system() { # letters
+  local out kind url any=127.0.0.1:0 named=0
+  stop
+  unset API_URL WS_URL GRPC_URL DWCP_WS_URL
+  [[ -n ${systems[$1]-} ]] || return 0
+  exec {out}< <(exec target-server --contract "${systems[$1]}" --strict --http "$any" --ws "$any" --grpc "$any")
+  server=$!
+  while ((named < 3)) && read -r -t 10 kind url <&"$out"; do
+    named=$((named + 1))
+    case $kind in
+      http) export API_URL=$url ;;
+      ws) export WS_URL=$url DWCP_WS_URL=$url/dwcp/v3/stream ;;
+      grpc) export GRPC_URL=$url ;;
+    esac
+  done
+  exec {out}<&-
+  ((named == 3)) || refuse "target-server did not say within 10 s where it listens as ${systems[$1]}"
+}
+
+own=1 # whether the systems are started here
+[[ -z ${API_URL-} ]] || own=0
+started='' # letters of the rows whose system runs
 good=0 bad=0
 # shellcheck disable=SC2016 # backticks of Markdown
 while IFS=$'\t' read -r id command <&3; do
   asked "$id" || continue
+  if ((own == 1)) && [[ ${id%%-*} != "$started" ]]; then
+    [[ -n $scratch ]] || start_databases
+    started=${id%%-*}
+    start_system "$started"
+  fi
   code=0
   timeout "$limit" bash -c "$command" >"$said" 2>&1 </dev/null || code=$?
   if ((code == 0)); then

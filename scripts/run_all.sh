@@ -30,8 +30,9 @@ Environment, which wins over --environment:
   DATABASE_URL       PostgreSQL
   REDIS_URL          Redis
   API_TOKEN          bearer token of HTTP, WebSocket and gRPC targets
-Without any of these URLs, target-server and a throwaway PostgreSQL and Redis are started. With some, the components
-that have none are skipped, and listed.
+Without any of these URLs, target-server and a throwaway PostgreSQL and Redis are started; for a suite of one of the five
+systems target-server is that system, by its contract (docs/systems.md). With some, the components that have none are
+skipped, and listed.
 
 The exit code is aggregate's (0 pass, 99 a threshold failed, 111 invalid; `aggregate --help` lists them all), or that
 of a component that could not run: 104 bad usage, 114 no target.
@@ -83,6 +84,9 @@ pass_on() {
 
 # --- Steps -----------------------------------------------------------------------------------------------------------
 
+# shellcheck source=scripts/lib/targets.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/targets.sh"
+
 # Sets `bin`, the folder of the programs.
 build() {
   local target_dir profile=release flags=(--release)
@@ -102,69 +106,6 @@ build() {
     -p aggregate -p target-server -p api-load -p ws-load -p dwcp-load -p db-load -p grpc-load || exit 1
   target_dir=$(cargo metadata --locked --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
   bin=$target_dir/$profile
-}
-
-# Where each component finds its target, and why it has none: `where[api]`, `absent[api]`.
-declare -A where=() absent=()
-
-# Reads the file of the environment; what is set already wins.
-read_environment() { # file
-  local line name
-  while IFS= read -r line; do
-    [[ -n $line && $line != '#'* ]] || continue
-    name=${line%%=*}
-    case $name in
-      API_URL | WS_URL | DWCP_WS_URL | GRPC_URL | DATABASE_URL | REDIS_URL) ;;
-      *) refuse "$1: $name; expected API_URL=..., WS_URL, DWCP_WS_URL, GRPC_URL, DATABASE_URL or REDIS_URL" ;;
-    esac
-    [[ -n ${!name-} ]] || printf -v "$name" %s "${line#*=}"
-  done <"$1"
-}
-
-# Takes a component's target from a variable, or says which one is not set.
-take() { # component, variable
-  if [[ -n ${!2-} ]]; then
-    where[$1]=${!2}
-  else
-    absent[$1]="$2 is not set"
-  fi
-}
-
-# Points at targets that somebody else runs. False when the environment names none.
-use_given() {
-  [[ -n ${API_URL-}${WS_URL-}${DWCP_WS_URL-}${GRPC_URL-}${DATABASE_URL-}${REDIS_URL-} ]] || return 1
-  take api API_URL
-  take ws WS_URL
-  take dwcp API_URL
-  take grpc GRPC_URL
-  take db-postgres DATABASE_URL
-  take db-redis REDIS_URL
-  if [[ -z ${DWCP_WS_URL-} ]]; then
-    unset 'where[dwcp]'
-    absent[dwcp]='DWCP_WS_URL is not set'
-  fi
-}
-
-# Starts every target here.
-start_targets() {
-  local out kind url rest any=127.0.0.1:0
-  exec {out}< <(in_own_session "$bin/target-server" --http $any --ws $any --dwcp $any --grpc $any)
-  servers+=($!)
-  while ((${#where[@]} < 4)); do
-    if ! read -r -t 10 kind url <&"$out"; then
-      say "target-server did not say within 10 s where it listens"
-      exit 114
-    fi
-    say "target-server serves $kind at $url"
-    [[ $kind != http ]] || kind=api
-    where[$kind]=$url
-  done
-  while read -r kind url rest; do
-    case $kind in
-      postgres | redis) where[db-$kind]=$url && say "$kind is at ${url##*@}" ;;
-      skipped) absent[db-$url]="$url $rest" && say "no $url: $rest" ;;
-    esac
-  done < <(scripts/services.sh start "$scratch")
 }
 
 # Starts one component, unless it has no target.
@@ -264,16 +205,6 @@ run_profile() { # lines of the plan
     together+=("$line")
   done
   run_turn "${together[@]}"
-}
-
-# Keeps what the targets counted themselves beside what the tools did, for whoever wants to compare.
-keep_truth() {
-  local address=${where[api]#http://} truth
-  exec {truth}<>"/dev/tcp/${address%:*}/${address##*:}" || return 0
-  printf 'GET /truth HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$address" >&"$truth"
-  timeout 10 sed $'1,/^\r$/d' <&"$truth" >"$results/$run_id/truth.json" || true
-  exec {truth}>&-
-  scripts/services.sh count "$scratch" >"$results/$run_id/truth.services" || true
 }
 
 # Judges the folder; returns the verdict's exit code. What an earlier run left there is no verdict on this one.

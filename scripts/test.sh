@@ -120,7 +120,7 @@ step_licences() {
   fi
 }
 
-step_shell() { within 120 shellcheck -x scripts/*.sh scripts/peers/*.sh scripts/peers/sections/*.sh .ci/run; }
+step_shell() { within 120 shellcheck -x scripts/*.sh scripts/lib/*.sh scripts/peers/*.sh scripts/peers/sections/*.sh .ci/run; }
 
 step_build() { within 1800 cargo build --locked --workspace --bins; }
 
