@@ -12,6 +12,7 @@ mod metric;
 mod observe;
 mod options;
 mod reach;
+mod recovery;
 mod rule;
 mod scan;
 mod tags;

@@ -11,6 +11,7 @@ use load_suite::suite::Suite;
 use serde_json::{Map, Value};
 
 use super::args::RedisArgs;
+use super::numbered::Numbered;
 use super::protocol::{Cluster, Redis, Step};
 use super::series;
 use super::server::Server;
@@ -70,6 +71,7 @@ pub fn from_suite(mut args: RedisArgs, suite: &Suite) -> Result<Redis, UsageErro
     let record = Map::from_iter([("suite".to_owned(), from_suite.describe())]);
     let plans = std::mem::take(&mut from_suite.plans);
     let mut made = build(&args, work, (script, plans), record)?;
+    made.numbered = asked.iter().any(|asked| asked.numbered).then(Numbered::default);
     made.asked = asked;
     (made.setup, made.cleanup) = (from_suite.setup, from_suite.cleanup);
     made.server.secrets.extend(from_suite.secrets);
@@ -112,6 +114,7 @@ fn build(
         script,
         asked: Vec::new(),
         setup: Vec::new(),
+        numbered: None,
         cleanup: Vec::new(),
         cluster,
         pipeline: args.pipeline,

@@ -123,7 +123,7 @@ impl Command {
         VARIABLES.iter().for_each(|name| {
             names.slot(name);
         });
-        let mut command = Self::compile(all, expect, &names)?;
+        let mut command = Self::compile(all, expect, &names, 0)?;
         for piece in &command.pieces {
             if let Piece::Word(template) = piece {
                 template.slots().for_each(|slot| command.inserts[slot] = true);
@@ -133,7 +133,7 @@ impl Command {
         Ok(command)
     }
 
-    fn compile(all: &[Word<'_>], expect: Expect, names: &Names) -> Result<Self, String> {
+    fn compile(all: &[Word<'_>], expect: Expect, names: &Names, more: usize) -> Result<Self, String> {
         let fixed = |word: &Word<'_>| matches!(word, Word::Text(text) if !text.contains("{{"));
         let known = all.iter().map(|word| match word {
             Word::Text(text) if fixed(word) => Some(*text),
@@ -142,7 +142,7 @@ impl Command {
         let keys = keys::keys(&known.collect::<Vec<_>>());
         let mut command = Self { pieces: Vec::new(), expect, has_values: false, inserts: [false; 3], keys };
         let mut bytes = b"*".to_vec();
-        push_decimal(all.len() as u64, &mut bytes);
+        push_decimal((all.len() + more) as u64, &mut bytes);
         bytes.extend(b"\r\n");
         for one in all {
             let piece = match one {
@@ -176,7 +176,22 @@ impl Command {
         if all.is_empty() {
             return Err("no command; expected one as SET name value".into());
         }
-        Self::compile(&all, Expect::Anything, names)
+        Self::compile(&all, Expect::Anything, names, 0)
+    }
+
+    /// The same of an XADD whose message gets `more` words behind its own.
+    ///
+    /// # Errors
+    /// Another command, or what is no command at all.
+    pub fn with_more(line: &str, names: &Names, more: usize) -> Result<Self, String> {
+        let all = words::split(line)?;
+        if !all.first().is_some_and(|name| name.eq_ignore_ascii_case("XADD")) {
+            return Err(
+                "numbered: expected a command that adds a message, as XADD stream * field value".into()
+            );
+        }
+        let all: Vec<_> = all.iter().map(|word| Word::Text(word)).collect();
+        Self::compile(&all, Expect::Anything, names, more)
     }
 
     /// The first word that is a key.

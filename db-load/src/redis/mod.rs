@@ -13,6 +13,7 @@
 //! | Which bytes does a command become, and what is right in its reply? | [`command`] |
 //! | Where do the words of a command begin and end? | [`words`] |
 //! | How does a message pass through a stream? | [`stream`] |
+//! | Are the messages that a suite has numbered still there? | [`numbered`] |
 //! | How late does a published message come to each who has subscribed? | [`pubsub`] |
 //! | How do commands and replies pass over a connection? | [`wire`] |
 //! | What does a run make and remove? | [`data`] |
@@ -27,6 +28,7 @@ pub mod cluster;
 pub mod command;
 pub mod data;
 pub mod faults;
+pub mod numbered;
 pub mod perform;
 pub mod protocol;
 pub mod pubsub;

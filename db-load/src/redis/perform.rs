@@ -6,13 +6,15 @@ use std::time::Duration;
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_report::fault::FaultKind;
 
+use super::batch::word;
 use super::command::Command;
+use super::numbered::{self, Id, Numbered};
 use super::protocol::{Line, Redis, Session, Step};
 use super::stream::Stream;
 use super::stream::perform::{Performance, Stop};
 use super::suite::Asked;
 use super::suite::rules::{each, json};
-use super::wire::{Failure, Reply, Shared, Slot, reply};
+use super::wire::{Failure, Reply, Shared, Slot, command, reply};
 use super::{faults, pubsub, series};
 use crate::redis::command::Scratch;
 
@@ -127,22 +129,58 @@ impl Redis {
         vu: &mut Vu,
         probe: &mut Probe<'_>,
     ) -> Result<Outcome, Fault> {
-        let Session { pool, slot, scratch, batch, .. } = session;
-        let Asked { commands, rules } = &self.asked[index];
+        let Session { scratch, batch, prefix, .. } = &mut *session;
+        let Asked { commands, rules, numbered } = &self.asked[index];
+        let numbered = self.numbered.as_ref().filter(|_| *numbered);
+        let mut number = 0;
         batch.clear();
         for command in commands {
-            batch.push(command.key(), |out| command.write(("", 0), &self.work.shape, vu, scratch, out));
+            batch.push(command.key(), |out| {
+                command.write(("", 0), &self.work.shape, vu, scratch, out);
+                if numbered.is_some() {
+                    number = Numbered::write(vu, prefix, out);
+                }
+            });
         }
         if probe.shows() {
             show('>', &batch.bytes, probe);
         }
         let sent = batch.bytes.len() as u32;
+        let (answered, time) = self.exchange(session, probe).await?;
+        let Session { slot, batch, .. } = &*session;
+        let bytes = slot.bytes.borrow();
+        let replies = if batch.replies.is_empty() { &bytes[..] } else { &batch.replies };
+        if probe.shows() && answered.is_ok() {
+            show('<', replies, probe);
+        }
+        if let Some(numbered) = numbered.filter(|_| answered.is_ok())
+            && let (Some(key), Some(reply)) = (word(&batch.bytes, 1), each(replies).next())
+        {
+            numbered.added(vu, number, key, &reply);
+        }
+        let received = replies.len() as u64;
+        let outcome =
+            Outcome { sent: sent.into(), received, messages: commands.len() as u32, ..Outcome::default() };
+        let ended = answered.map(|()| (replies, outcome)).map_err(|fault| fault.after(sent, 0));
+        rules.judge(ended, time, &mut vu.scope, probe)
+    }
+
+    /// Sends the commands of the session's batch and waits for their replies: what became of it, and the time it took.
+    ///
+    /// # Errors
+    /// There is no connection.
+    async fn exchange(
+        &self,
+        session: &mut Session,
+        probe: &mut Probe<'_>,
+    ) -> Result<(Result<(), Fault>, Duration), Fault> {
+        let Session { pool, slot, batch, .. } = session;
         let lent = pool.get(probe, async |probe: &mut Probe<'_>| self.dial(probe).await).await?;
         renew(slot);
         let begun = probe.now();
         let answered = match &lent.connection {
             Line::One(over) => {
-                over.submit(slot, commands.len() as u32, |out| out.extend_from_slice(&batch.bytes));
+                over.submit(slot, batch.len() as u32, |out| out.extend_from_slice(&batch.bytes));
                 match over.replies(slot, |_| {}).await {
                     Ok(()) => {
                         lent.done();
@@ -157,17 +195,50 @@ impl Redis {
                 ended.map_err(|failure| Fault { ends_session: false, ..faults::lost(&failure, probe) })
             }
         };
-        let time = Duration::from_nanos(probe.now().since(begun));
-        let bytes = slot.bytes.borrow();
-        let replies = if batch.replies.is_empty() { &bytes[..] } else { &batch.replies };
-        if probe.shows() && answered.is_ok() {
-            show('<', replies, probe);
+        Ok((answered, Duration::from_nanos(probe.now().since(begun))))
+    }
+
+    /// Reads all streams with numbered messages, and counts those that are not there.
+    #[cold]
+    pub(super) async fn look_back(&self, numbered: &Numbered, session: &mut Session, probe: &mut Probe<'_>) {
+        for (key, first) in numbered.streams() {
+            if let Err(why) = self.look_through(numbered, (&key, first), session, probe).await {
+                return numbered.fail(why);
+            }
         }
-        let received = replies.len() as u64;
-        let outcome =
-            Outcome { sent: sent.into(), received, messages: commands.len() as u32, ..Outcome::default() };
-        let ended = answered.map(|()| (replies, outcome)).map_err(|fault| fault.after(sent, 0));
-        rules.judge(ended, time, &mut vu.scope, probe)
+        let found = numbered.found();
+        probe.count(series::numbered::CHECKED, found.checked);
+        probe.count(series::numbered::LOST, found.lost);
+    }
+
+    /// Reads one stream from the entry `first` to its end.
+    async fn look_through(
+        &self,
+        numbered: &Numbered,
+        (key, first): (&[u8], Id),
+        session: &mut Session,
+        probe: &mut Probe<'_>,
+    ) -> Result<(), String> {
+        let (count, mut from) = (numbered::PAGE.to_string(), first.from(false));
+        loop {
+            let words: [&[u8]; 6] = [b"XRANGE", key, from.as_bytes(), b"+", b"COUNT", count.as_bytes()];
+            session.batch.clear();
+            session.batch.push(Some(1), |out| command(&words, out));
+            let answered = self.exchange(session, probe).await.and_then(|(answered, _)| answered);
+            answered.map_err(|fault| fault.kind.name().to_owned())?;
+            let Session { slot, batch, .. } = &*session;
+            let bytes = slot.bytes.borrow();
+            let replies = if batch.replies.is_empty() { &bytes[..] } else { &batch.replies };
+            let page = match each(replies).next() {
+                Some(Reply::Error(error)) => return Err(String::from_utf8_lossy(error).into_owned()),
+                page => page.and_then(|page| numbered.look(page)),
+            };
+            let (last, entries) = page.ok_or("a reply of another kind than XRANGE has")?;
+            match last.filter(|_| entries == numbered::PAGE) {
+                Some(last) => from = last.from(true),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// A call of somebody who does more than to send a command: a producer, consumer or publisher.

@@ -20,6 +20,7 @@ use super::args::RedisArgs;
 use super::batch::Batch;
 use super::cluster::{self, Nodes};
 use super::command::Scratch;
+use super::numbered::{Numbered, Present};
 use super::pubsub::PubSub;
 use super::pubsub::receive::Group;
 use super::server::Server;
@@ -58,6 +59,8 @@ pub struct Redis {
     pub(super) script: Script<Step>,
     /// What the steps of a suite send.
     pub(super) asked: Vec<Asked>,
+    /// What is known of the messages that a suite numbers.
+    pub(super) numbered: Option<Numbered>,
     /// What a suite sends after everything.
     pub(super) setup: Vec<Outside<Step>>,
     pub(super) cleanup: Vec<Outside<Step>>,
@@ -102,12 +105,14 @@ pub struct Session {
     pub(super) scratch: Scratch,
     /// Commands and replies, where they are not written straight to a connection.
     pub(super) batch: Batch,
+    /// Counts it, where messages are numbered.
+    pub(super) present: Option<Present>,
 }
 
 impl Session {
     fn new(pool: Rc<Pool>, prefix: Rc<str>, group: Option<Rc<Group>>) -> Self {
         let (slot, rows, scratch, batch) = Default::default();
-        Self { pool, prefix, slot, group, rows, scratch, batch }
+        Self { pool, prefix, slot, group, rows, scratch, batch, present: None }
     }
 }
 
@@ -322,7 +327,16 @@ impl Protocol for Redis {
     }
 
     async fn open(&self, link: Session, _vu: &Vu) -> Result<Session, Fault> {
-        Ok(link)
+        let present = self.numbered.as_ref().map(Numbered::enter);
+        Ok(Session { present, ..link })
+    }
+
+    async fn close(&self, mut session: Session, probe: &mut Probe<'_>) {
+        if let (Some(numbered), Some(present)) = (&self.numbered, session.present.take())
+            && present.leave()
+        {
+            self.look_back(numbered, &mut session, probe).await;
+        }
     }
 
     async fn call(
@@ -367,7 +381,7 @@ impl Protocol for Redis {
     }
 
     fn remarks(&self, run: &RunFile) -> Vec<String> {
-        pool::remark(run).into_iter().collect()
+        pool::remark(run).into_iter().chain(self.numbered.as_ref().and_then(Numbered::failed)).collect()
     }
 
     fn leaves(&self) -> Option<String> {

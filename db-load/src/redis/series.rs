@@ -71,6 +71,21 @@ pub mod suite {
         [("checks_passed", "steps whose reply was what the suite expects"), ("checks_made", "of so many")];
 }
 
+/// Counters of suites with numbered messages: behind those of all suites.
+pub mod numbered {
+    /// Messages that the server had taken and that were looked for at the end.
+    pub const CHECKED: usize = 5;
+    /// Of these, messages that were not there.
+    pub const LOST: usize = 6;
+    /// Both, in this order.
+    pub const COUNTERS: [(&str, &str); 2] = [
+        ("messages_checked", "that the server had taken and that were looked for at the end"),
+        ("messages_lost", "of those, not there any more"),
+    ];
+    /// The share of the second in the first.
+    pub const LOSS: &str = "message_loss";
+}
+
 /// Counters of clusters: behind all others, in this order.
 pub mod cluster {
     /// Commands that were sent on for ever.

@@ -7,6 +7,7 @@ mod cleanup;
 mod cluster;
 mod faults;
 mod gauges;
+mod loss;
 mod makes;
 mod nodes;
 mod pgbench;

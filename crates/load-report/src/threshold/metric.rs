@@ -72,6 +72,8 @@ pub(super) enum Builtin {
     GrpcReqDuration,
     /// (failed + abandoned + unsent) / scheduled; of an op (failed + abandoned) / begun.
     ErrorRate,
+    /// What is left of 1 without the error rate.
+    Availability,
     /// k6: failed / completed calls; an answer that came in time and is wrong is not failed.
     HttpReqFailed,
     /// k6: completed calls.
@@ -108,6 +110,8 @@ pub(super) enum Builtin {
     VusMax,
     /// Most connections open at one time.
     ConnectionsPeak,
+    /// From the end of a phase until calls are well again.
+    RecoveryTime,
     /// CPU time of the generator a call begun.
     CpuPerCall,
     /// Largest resident sets, added over processes.
@@ -118,7 +122,7 @@ pub(super) enum Builtin {
 struct Entry(Builtin, &'static str, Kind, Dimension, Detail, Bias);
 
 /// All of them, in the order of the enum.
-const TABLE: [Entry; 32] = {
+const TABLE: [Entry; 34] = {
     use Builtin as B;
     use Dimension::{Bytes, Count, PerSecond, Ratio, Time};
     use Kind::{Counter, Figure, Gauge, Rate, Trend};
@@ -135,6 +139,7 @@ const TABLE: [Entry; 32] = {
         Entry(B::HttpReqDuration, "http_req_duration", Trend, Time, Detail::Outcome, Bias::Longer),
         Entry(B::GrpcReqDuration, "grpc_req_duration", Trend, Time, Detail::Outcome, Bias::Longer),
         Entry(B::ErrorRate, "error_rate", Rate, Ratio, Detail::Op, Bias::None),
+        Entry(B::Availability, "availability", Rate, Ratio, Detail::Op, Bias::None),
         Entry(B::HttpReqFailed, "http_req_failed", Rate, Ratio, Detail::Op, Bias::None),
         Entry(B::HttpReqs, "http_reqs", Counter, Count, Detail::Outcome, Bias::Less),
         Entry(B::Requests, "requests", Counter, Count, Detail::Op, Bias::Less),
@@ -153,6 +158,7 @@ const TABLE: [Entry; 32] = {
         Entry(B::Vus, "vus", Gauge, Count, Detail::Phase, Bias::None),
         Entry(B::VusMax, "vus_max", Figure, Count, Detail::Run, Bias::None),
         Entry(B::ConnectionsPeak, "connections_peak", Figure, Count, Detail::Run, Bias::None),
+        Entry(B::RecoveryTime, "recovery_time", Figure, Time, Detail::Phase, Bias::Longer),
         Entry(B::CpuPerCall, "cpu_us_per_call", Figure, Time, Detail::Run, Bias::None),
         Entry(B::MaxRssBytes, "max_rss_bytes", Figure, Bytes, Detail::Run, Bias::None),
     ]

@@ -8,6 +8,7 @@ use crate::tally::{Ledger, OpTally, PhaseTally};
 
 use super::dimension::Dimension;
 use super::metric::{Builtin, Kind};
+use super::recovery;
 use super::rule::{Aggregation, Metric, OutcomeTag, Selector, Series};
 
 /// What there was to aggregate.
@@ -216,6 +217,10 @@ impl<'a> Part<'a> {
             B::ConnectionsOpened => self.attempts(|tally| tally.connects.opened),
             B::ConnectionsFailed => self.attempts(|tally| tally.connects.failed.total()),
             B::ErrorRate => Ok(self.error_rate()),
+            B::Availability => Ok(match self.error_rate() {
+                Data::Share(errors, all) => Data::Share(all - errors, all),
+                other => other,
+            }),
             B::HttpReqFailed => {
                 let (ok, failed) = (self.sum(|op| op.ok), self.sum(|op| op.failed.total()));
                 // A wrong answer is a failed check in k6, and no failed request.
@@ -244,6 +249,7 @@ impl<'a> Part<'a> {
             B::Vus => Ok(Data::Points(self.vus())),
             B::VusMax => Ok(Data::Figure(f64::from(self.run.header.plan.max_vus))),
             B::ConnectionsPeak => used(health.peak_connections as f64),
+            B::RecoveryTime => recovery::time(self.selector, self.run).map(Data::Figure),
             B::CpuPerCall => used(self.run.generator.cpu_us_per_call / 1e3),
             B::MaxRssBytes => used(health.max_rss_bytes as f64),
         }

@@ -24,7 +24,12 @@ pub fn unknown(threshold: &Threshold, plan: &Plan) -> Option<String> {
         (ops.map(String::as_str).collect(), phases.map(String::as_str).collect());
     let own = threshold.rule.series().filter(|series| series.component.is_none());
     own.flat_map(|series| {
-        let asked = [("op", &series.selector.op, &ops), ("phase", &series.selector.phase, &phases)];
+        let selector = &series.selector;
+        let asked = [
+            ("op", &selector.op, &ops),
+            ("phase", &selector.phase, &phases),
+            ("phase", &selector.like, &phases),
+        ];
         asked.map(|(tag, name, known)| Some((tag, name.as_deref()?, known)))
     })
     .flatten()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::dimension::Dimension;
 use super::metric::{Builtin, Kind};
+use super::recovery::Within;
 
 /// What it means when a threshold does not hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +100,10 @@ pub(super) struct Selector {
     pub(super) op: Option<String>,
     /// None: as the metric is defined.
     pub(super) outcome: Option<OutcomeTag>,
+    /// Of a recovery: the phase as which the target has to be again; none: calls have to succeed.
+    pub(super) like: Option<String>,
+    /// How much slower it may be.
+    pub(super) within: Option<Within>,
     /// Tags that no tool records; accepted from k6 and never met.
     pub(super) other: Vec<(String, String)>,
 }
@@ -313,7 +318,14 @@ impl fmt::Display for Selector {
             OutcomeTag::Failed => "failed",
             OutcomeTag::All => "all",
         });
-        let own = [("phase", self.phase.as_deref()), ("op", self.op.as_deref()), ("outcome", outcome)];
+        let within = self.within.map(|within| within.to_string());
+        let own = [
+            ("phase", self.phase.as_deref()),
+            ("op", self.op.as_deref()),
+            ("outcome", outcome),
+            ("like", self.like.as_deref()),
+            ("within", within.as_deref()),
+        ];
         let own = own.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let mut before = '{';
         for (key, value) in own.chain(self.other.iter().map(|(key, value)| (key.as_str(), value.as_str()))) {

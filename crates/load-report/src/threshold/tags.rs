@@ -1,7 +1,8 @@
 //! Which part of a metric does a tag select, and does the metric have that part?
 
 use super::error::ThresholdError;
-use super::metric::Detail;
+use super::metric::{Builtin, Detail};
+use super::recovery::Within;
 use super::rule::{Metric, OutcomeTag, Selector};
 use super::scan::Cursor;
 
@@ -30,6 +31,18 @@ pub(super) fn read(
     }
     let (needs, new) = match key {
         "phase" => (Detail::Phase, selector.phase.replace(value).is_none()),
+        "like" | "within" if !matches!(metric, Metric::Builtin(Builtin::RecoveryTime)) => {
+            let message = format!("`{key}` is a tag of recovery_time, not of {}", metric.name());
+            return Err(cursor.error(at, message));
+        }
+        "like" => (Detail::Phase, selector.like.replace(value).is_none()),
+        "within" => {
+            let Some(within) = Within::read(&value) else {
+                let message = format!("expected how much slower, as 10% or 20ms, found `{value}`");
+                return Err(cursor.error(cursor.since(from), message));
+            };
+            (Detail::Phase, selector.within.replace(within).is_none())
+        }
         "op" | "name" => (Detail::Op, selector.op.replace(value).is_none()),
         "outcome" | "expected_response" => {
             let Some(outcome) = outcome(key, &value) else {

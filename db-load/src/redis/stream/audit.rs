@@ -71,6 +71,16 @@ impl Audit {
         self.of(producer).seen.insert(n)
     }
 
+    /// Forgets which messages came.
+    pub fn look_again(&mut self) {
+        self.producers.values_mut().for_each(|producer| producer.seen = Numbers::default());
+    }
+
+    /// How many of the messages that this process added have not come.
+    pub fn lost(&self) -> u64 {
+        self.producers.values().map(|producer| producer.added.without(&producer.seen)).sum()
+    }
+
     /// How many messages never came: of those that this process added, and the gaps in the numbers of other producers.
     pub fn missing(&self) -> u64 {
         let of = |producer: &Producer| {

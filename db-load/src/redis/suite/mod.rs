@@ -18,9 +18,13 @@ use load_suite::suite::{self, Suite, Tests, compile};
 use load_suite::template::{Escape, Names};
 
 use super::command::Command;
+use super::numbered;
 use super::protocol::Step;
 use super::series;
 use rules::{Good, Kind, Rules};
+
+/// The key of a step whose message gets a number.
+const NUMBERED: &str = "numbered";
 
 /// The commands of one step, which are sent in one piece.
 pub struct Asked {
@@ -28,6 +32,8 @@ pub struct Asked {
     pub commands: Vec<Command>,
     /// What is asked of the replies.
     pub rules: Rules,
+    /// The message that it adds gets a number.
+    pub numbered: bool,
 }
 
 /// What a suite comes to.
@@ -45,21 +51,37 @@ pub struct Compiled {
 /// # Errors
 /// The first mistake, with its place.
 pub fn compiled(suite: &Suite, extras: Vec<ExtraPlan>) -> Result<Compiled, UsageError> {
+    let wrong = |error: SuiteError| UsageError::new(error.to_string());
+    let defaults = Defaults::read(suite).map_err(wrong)?;
+    let numbers = defaults.numbered || suite.users.iter().any(numbers);
     let mut counters = series::counters(false, false);
     counters.extend(series::suite::CHECKS.map(plan));
     let (cases, all) = (series::suite::CHECKS_PASSED, series::suite::CHECKS_MADE);
-    let rates = vec![RatePlan { name: "checks".into(), cases, all }];
+    let mut rates = vec![RatePlan { name: "checks".into(), cases, all }];
+    if numbers {
+        counters.extend(series::numbered::COUNTERS.map(plan));
+        let (cases, all) = (series::numbered::LOST, series::numbered::CHECKED);
+        rates.push(RatePlan { name: series::numbered::LOSS.into(), cases, all });
+    }
     let compiler = Compiler::new(&suite.measures, None, Plans { ops: Vec::new(), extras, counters, rates });
     let mut asked = Vec::new();
-    let compiled = Defaults::read(suite).and_then(|defaults| {
-        compiler.run(suite, |compiler, step, names| {
-            let (name, one) = defaults.step(compiler, step, names)?;
-            asked.push(one);
-            Ok(Made { name, step: Step::Asked(asked.len() - 1), timeout: defaults.timeout })
-        })
+    let compiled = compiler.run(suite, |compiler, step, names| {
+        let (name, one) = defaults.step(compiler, step, names)?;
+        asked.push(one);
+        Ok(Made { name, step: Step::Asked(asked.len() - 1), timeout: defaults.timeout })
     });
-    let (script, from_suite) = compiled.map_err(|error| UsageError::new(error.to_string()))?;
+    let (script, from_suite) = compiled.map_err(wrong)?;
     Ok(Compiled { asked, script, from_suite })
+}
+
+/// Whether users of a class number messages.
+fn numbers(class: &suite::UserClass) -> bool {
+    let steps = class.start.iter().chain(class.tasks.iter().flat_map(|task| &task.steps)).chain(&class.stop);
+    let mut all = steps.flat_map(|step| {
+        let several = step.parallel.iter().flat_map(|parallel| &parallel.steps);
+        std::iter::once(step).chain(several)
+    });
+    all.any(|step| step.request.has(NUMBERED))
 }
 
 /// What all steps have in common.
@@ -67,17 +89,31 @@ pub fn compiled(suite: &Suite, extras: Vec<ExtraPlan>) -> Result<Compiled, Usage
 struct Defaults {
     expect: Option<Fields>,
     timeout: Option<Duration>,
+    /// Messages get numbers, unless a step says otherwise.
+    numbered: bool,
+    /// The profile that is run.
+    profile: String,
 }
 
 impl Defaults {
     fn read(suite: &Suite) -> Result<Self, SuiteError> {
-        let mut defaults = Self::default();
+        let mut defaults = Self { profile: suite.profile.name.clone(), ..Self::default() };
         if let Some(mut fields) = suite.defaults.clone() {
             defaults.expect = fields.table("expect")?;
             defaults.timeout = fields.duration("timeout")?.map(|at| at.value);
+            defaults.numbered = defaults.numbered(&mut fields)?.unwrap_or(false);
             fields.finish("[defaults]")?;
         }
         Ok(defaults)
+    }
+
+    /// Takes `numbered`: always, never, or in these profiles.
+    fn numbered(&self, fields: &mut Fields) -> Result<Option<bool>, SuiteError> {
+        if fields.list(NUMBERED) {
+            let profiles = fields.texts(NUMBERED)?;
+            return Ok(Some(profiles.iter().any(|profile| profile.value == self.profile)));
+        }
+        Ok(if fields.has(NUMBERED) { Some(fields.flag(NUMBERED)?) } else { None })
     }
 
     /// What a step sends and asks for, and what it is called without a name of its own.
@@ -91,10 +127,21 @@ impl Defaults {
         let several = fields.has("commands");
         let lines = lines(&mut fields)?;
         let allowed = fields.texts("allow")?.into_iter().map(|text| text.value.into_bytes()).collect();
+        let asked = self.numbered(&mut fields)?;
+        if asked == Some(true) && several {
+            return Err(fields.wrong("numbered: expected one command; give the others steps of their own"));
+        }
+        let numbered = asked.unwrap_or(self.numbered && !several && lines.iter().all(adds));
         fields.finish("a step")?;
-        let commands =
-            lines.iter().map(|line| Command::in_suite(&line.value, names).map_err(|why| line.wrong(why)));
-        let commands = commands.collect::<Result<Vec<_>, _>>()?;
+        let command = |line: &At<String>| {
+            let command = if numbered {
+                Command::with_more(&line.value, names, numbered::WORDS)
+            } else {
+                Command::in_suite(&line.value, names)
+            };
+            command.map_err(|why| line.wrong(why))
+        };
+        let commands = lines.iter().map(command).collect::<Result<Vec<_>, _>>()?;
         let expect = step.expect.clone().or_else(|| self.expect.clone());
         let rules = Rules {
             expects: expect.is_some(),
@@ -105,8 +152,13 @@ impl Defaults {
             feeds: compiler.feeds(step),
             several,
         };
-        Ok((shortened(&lines), Asked { commands, rules }))
+        Ok((shortened(&lines), Asked { commands, rules, numbered }))
     }
+}
+
+/// Whether it adds a message to a stream.
+fn adds(line: &At<String>) -> bool {
+    line.value.split_whitespace().next().is_some_and(|name| name.eq_ignore_ascii_case("XADD"))
 }
 
 /// What a step sends: its commands as `redis-cli` takes them.

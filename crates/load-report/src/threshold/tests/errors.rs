@@ -75,7 +75,7 @@ fn expressions_that_name_what_does_not_exist() {
     unknown metric `respons_time`, did you mean `response_time`?
       respons_time: p(95)<500
       ^^^^^^^^^^^^
-    known metrics: response_time, service_time, lag, wait, lateness, loop_turn, connect_time, reconnect_time, iteration_duration, http_req_duration, grpc_req_duration, error_rate, http_req_failed, http_reqs, requests, failures, iterations, dropped_iterations, abandoned, data_sent, data_received, messages, connections_opened, connections_failed, connections_lost, connect_errors, throughput, vus, vus_max, connections_peak, cpu_us_per_call, max_rss_bytes
+    known metrics: response_time, service_time, lag, wait, lateness, loop_turn, connect_time, reconnect_time, iteration_duration, http_req_duration, grpc_req_duration, error_rate, availability, http_req_failed, http_reqs, requests, failures, iterations, dropped_iterations, abandoned, data_sent, data_received, messages, connections_opened, connections_failed, connections_lost, connect_errors, throughput, vus, vus_max, connections_peak, recovery_time, cpu_us_per_call, max_rss_bytes
     "#);
     assert_snapshot!(refused("error_rate: avg < 5"), @r#"
     error_rate has no `avg`, expected rate
@@ -87,6 +87,16 @@ fn expressions_that_name_what_does_not_exist() {
       response_time: p(95) < 25sec
                                ^^^
     units are ns, us, ms, s, m, h, %, B, KB, MB, GB, TB, KiB, MiB, GiB, TiB, and /s, /m, /h behind counts and bytes
+    "#);
+    assert_snapshot!(refused("error_rate{within:10%} < 5%"), @r#"
+    `within` is a tag of recovery_time, not of error_rate
+      error_rate{within:10%} < 5%
+                 ^^^^^^
+    "#);
+    assert_snapshot!(refused("recovery_time{phase:spike,within:10} < 5s"), @r#"
+    expected how much slower, as 10% or 20ms, found `10`
+      recovery_time{phase:spike,within:10} < 5s
+                                       ^^
     "#);
     assert_snapshot!(refused("response_time{status:200}: p(95)<5"), @r#"
     no tool records the tag `status`

@@ -48,6 +48,8 @@ fn series() -> impl Strategy<Value = Series> {
                 phase: phase.filter(|_| detail >= Detail::Phase),
                 op: op.filter(|_| detail >= Detail::Op),
                 outcome: outcome.filter(|_| detail >= Detail::Outcome),
+                like: None,
+                within: None,
                 other: Vec::new(),
             };
             suits.then_some(Series { component, metric, selector, aggregation })

@@ -113,7 +113,11 @@ pub(super) fn record(component: &str) -> Record {
     warm_up.connects.time.record_n(3 * MS, 8);
     sustain.extras[0].record_n(5 * MS, 4);
     sustain.counters[0] = 30;
-    let point = |t: u32| Point { t_s: t.into(), vus: u64::from(t) + 1, ..Point::default() };
+    // Of the last phase, the first second is not well.
+    let point = |t: u32| {
+        let (ok, failed) = if t == 10 { (3, 2) } else { (15, 0) };
+        Point { t_s: t.into(), vus: u64::from(t) + 1, ok, failed, p95_ms: Some(95.0), ..Point::default() }
+    };
     Record {
         header: Header {
             schema: SCHEMA.into(),

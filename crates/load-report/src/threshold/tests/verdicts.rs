@@ -176,6 +176,54 @@ fn without_samples_nothing_passes() {
 }
 
 #[test]
+fn availability_and_recovery_are_observed() {
+    let run = sample::run();
+    for (series, expected) in [
+        ("availability", 0.9),
+        ("availability{phase:stress}", 0.8),
+        ("availability{op:login}: rate", 1.0),
+        ("recovery_time{phase:warm-up}", 0.0),
+        ("recovery_time{phase:sustain}", 1_000.0),
+        ("recovery_time{phase:sustain,like:sustain,within:5%}: value", 1_000.0),
+    ] {
+        let report = judge(&format!("{series} >= 0"), &run);
+        assert!((report.observed.unwrap() - expected).abs() < 1e-9, "{series}: {report:?}");
+    }
+}
+
+#[test]
+fn a_recovery_lasts_until_three_seconds_in_a_row_are_well() {
+    let mut run = sample::run();
+    let point = |run: &mut RunFile, second: usize, ok: u64, failed: u64, p95: f64| {
+        let point = &mut run.timeseries.points[second];
+        (point.ok, point.failed, point.p95_ms) = (ok, failed, (ok > 0).then_some(p95));
+    };
+    let behind = "recovery_time{phase:warm-up} < 4s";
+    for (second, ok, failed) in [(2, 0, 9), (3, 0, 0), (4, 9, 0), (5, 98, 2), (6, 500, 5), (7, 0, 0)] {
+        point(&mut run, second, ok, failed, 1.0);
+    }
+    // A good second does not count before one that is not, nor does one without calls.
+    let report = judge(behind, &run);
+    assert_eq!((report.observed, report.outcome), (Some(4_000.0), Outcome::Fail));
+    assert_eq!(outcome("recovery_time{phase:warm-up} <= 4s", &run), Outcome::Pass);
+    // Well, but slower than in the other phase.
+    point(&mut run, 8, 10, 0, 100.0);
+    let like = "recovery_time{phase:warm-up,like:sustain,within:4ms} < 1m";
+    assert_eq!(judge(like, &run).observed, Some(7_000.0));
+    assert_eq!(judge("recovery_time{phase:warm-up,like:sustain} < 1m", &run).observed, Some(4_000.0));
+    // Never: what comes behind the phase that follows does not count.
+    (2..10).for_each(|second| point(&mut run, second, 0, 5, 0.0));
+    let report = judge("recovery_time{phase:warm-up} < 1h", &run);
+    assert_eq!((report.observed, report.outcome), (None, Outcome::Fail));
+    assert_eq!(report.note.as_deref(), Some("not well again in the 8.0 s behind phase `warm-up`"));
+    let note = judge("recovery_time{phase:stress} < 1h", &run).note.unwrap();
+    assert!(note.contains("ended before the end"), "{note}");
+    run.timeseries.points.iter_mut().for_each(|point| (point.ok, point.p95_ms) = (9, None));
+    let note = judge(like, &run).note.unwrap();
+    assert!(note.contains("no percentiles"), "{note}");
+}
+
+#[test]
 fn components_are_compared() {
     let (api, db) = (sample::run(), sample::generator_bound().into_figures());
     let scope = Scope::new(BTreeMap::from([("db-redis", &db), ("api", &api)]));
