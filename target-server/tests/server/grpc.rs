@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
-use target_server::{Config, GrpcReport, Script, Server, now_ns};
+use target_server::{Config, Contract, GrpcReport, Script, Server, now_ns};
 
 use crate::client::{Client, MS};
 
@@ -21,9 +21,12 @@ struct Answer {
 }
 
 fn start(script: &str) -> Server {
-    let grpc = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let script = Script::parse("test", script).unwrap();
-    Server::start(Config { grpc, script, ..Config::default() }).unwrap()
+    Server::start(Config { script, ..config() }).unwrap()
+}
+
+fn config() -> Config {
+    Config { grpc: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() }
 }
 
 /// Runs a test against a server.
@@ -210,5 +213,47 @@ fn a_client_without_http_2_is_hung_up_on() {
             (truth.connections.accepted, truth.connections.open, truth.calls) == (1, 0, 0)
         })
         .await;
+    });
+}
+
+#[test]
+fn a_contract_looks_at_the_fields_of_a_registration() {
+    // agent_id "a1", agent_type "qa", capabilities ["x"], host "h", and a port.
+    let message = |kind: &str, port: &[u8]| {
+        let mut fields = b"\x0a\x02a1\x12".to_vec();
+        fields.push(kind.len() as u8);
+        fields.extend_from_slice(kind.as_bytes());
+        fields.extend_from_slice(b"\x1a\x01x\x22\x01h\x28");
+        fields.extend_from_slice(port);
+        [&[0, 0, 0, 0, fields.len() as u8], fields.as_slice()].concat()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    runtime.block_on(async {
+        let contract = Contract::named("nova-torch", false).unwrap().strict(true);
+        let server = Server::start(Config { contract: Some(contract), ..config() }).unwrap();
+        let client = connect(&server).await;
+        let mut statuses = Vec::new();
+        for (path, message) in [
+            (REGISTER, message("qa", &[0xc0, 0x3e])),
+            (REGISTER, message("wizard", &[0xc0, 0x3e])),
+            (REGISTER, message("qa", &[0])),
+            (REGISTER, AGENT.to_vec()),
+            ("/nova_torch.NovaOrchestrator/Heartbeat", AGENT.to_vec()),
+            ("/other.Service/Call", AGENT.to_vec()),
+            (CHECK, b"\0\0\0\0\0".to_vec()),
+        ] {
+            statuses.push(call(&client, path, &message).await.unwrap().status.unwrap());
+        }
+        assert_eq!(statuses, ["0", "3", "3", "3", "12", "12", "0"]);
+        let record = server.truth().contract.unwrap();
+        assert_eq!((record.grpc[0].calls, record.grpc[0].refused, record.unknown), (4, 3, 2));
+        assert!(record.wrong[0].contains("message.agent_type: expected developer|"), "{:?}", record.wrong);
+        assert!(
+            record.wrong[1].contains("message.port: expected integer 1..65535, got 0"),
+            "{:?}",
+            record.wrong
+        );
+        server.reset();
+        assert_eq!(server.truth().contract.unwrap().grpc[0].calls, 0);
     });
 }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod client;
+mod contract;
 mod dwcp;
 mod dwcp_data;
 mod faults;

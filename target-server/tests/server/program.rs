@@ -277,3 +277,32 @@ fn the_end_of_a_child_ends_the_server() {
     assert_eq!(code, Some(1));
     assert!(stderr.contains("process 1 ended"), "{stderr}");
 }
+
+#[test]
+fn a_contract_is_named_or_is_a_file_and_is_kept_by_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tiny.toml");
+    fs::write(&file, "about = \"tiny\"\n[[routes]]\nrequest = \"GET /x\"\nanswer = { x = 1 }\n").unwrap();
+    let file = file.to_str().unwrap();
+    let mut program = Program::start(&["--http", "127.0.0.1:0", "--contract", file, "--strict"]);
+    let address = program.address("http");
+    assert_eq!(Client::connect(address).get("/x").body, "{\"x\":1}");
+    assert_eq!(Client::connect(address).get("/y").status, 404);
+    let record = truth(address).contract.unwrap();
+    assert_eq!((record.name.as_str(), record.strict, record.unknown), ("tiny", true, 1));
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().0, Some(0));
+    for (args, told) in [
+        (&["--strict"][..], "--contract"),
+        (&["--actual"], "--contract"),
+        (&["--contract", "shop"], "there is no contract \"shop\": expected one of novacron"),
+        (&["--contract", "nova-torch", "--actual"], "there is no contract of the actual service"),
+        (&["--contract", file, "--actual"], "there is no contract of the actual service"),
+        (&["--contract", "none.toml"], "none.toml: cannot read the contract"),
+        (&["--contract", "aragora", "--processes", "2"], "expected --processes 1"),
+    ] {
+        let (code, stderr) = Program::start(args).end();
+        assert_eq!(code, Some(104), "{args:?}: {stderr}");
+        assert!(stderr.contains(told), "{args:?}: {stderr}");
+    }
+}
