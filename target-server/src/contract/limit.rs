@@ -4,12 +4,16 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Value, json};
 
-/// Callers remembered; beyond it those without a call in the window are forgotten.
-const MOST_CALLERS: usize = 10_000;
+/// With so many callers, those without a call in the window are forgotten for the first time.
+const MANY_CALLERS: usize = 10_000;
 
 /// The calls that count still.
 #[derive(Debug, Default)]
-pub(crate) struct Limits(HashMap<(usize, String), VecDeque<u64>>);
+pub(crate) struct Limits {
+    taken: HashMap<(usize, String), VecDeque<u64>>,
+    /// Callers that were left when some were forgotten the last time.
+    left: usize,
+}
 
 /// How a caller stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +29,21 @@ pub(crate) struct Rate {
 }
 
 impl Limits {
+    /// How many callers are remembered.
+    #[cfg(test)]
+    pub(crate) fn callers(&self) -> usize {
+        self.taken.len()
+    }
+
     /// Counts a call of `caller` at `at_ns`, if it is not one too many. `which` tells limits apart.
     pub(crate) fn take(&mut self, which: usize, caller: &str, calls: u64, per_ns: u64, at_ns: u64) -> Rate {
-        if self.0.len() > MOST_CALLERS {
+        // Not before they have doubled again, so that looking at all of them costs little for each call.
+        if self.taken.len() > MANY_CALLERS.max(2 * self.left) {
             let counts = |taken: &u64| taken.saturating_add(per_ns) > at_ns;
-            self.0.retain(|_, taken| taken.back().is_some_and(counts));
+            self.taken.retain(|(other, _), taken| *other != which || taken.back().is_some_and(counts));
+            self.left = self.taken.len();
         }
-        let taken = self.0.entry((which, caller.to_owned())).or_default();
+        let taken = self.taken.entry((which, caller.to_owned())).or_default();
         while taken.front().is_some_and(|first| first.saturating_add(per_ns) <= at_ns) {
             taken.pop_front();
         }
