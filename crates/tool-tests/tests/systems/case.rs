@@ -63,6 +63,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("novacron", "db.toml"),
     ("nova-torch-agent-scaling", "grpc.toml"),
     ("novacron", "ws.toml"),
+    ("novacron-actual", "ws.toml"),
     ("aragora", "ws.toml"),
     ("aragora-actual", "ws.toml"),
     ("aragora-websocket", "ws.toml"),
