@@ -70,6 +70,10 @@ pub(crate) struct Args {
     #[arg(long, requires = "contract")]
     pub(crate) actual: bool,
 
+    /// Leave out the contract's limits on calls, as the real services' own switches do
+    #[arg(long, requires = "contract")]
+    pub(crate) no_limits: bool,
+
     /// Processes that share the addresses; /truth answers for all of them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) processes: u32,
@@ -115,7 +119,7 @@ impl Args {
             Some(_) => Contract::load(Path::new(name)),
             None => Contract::named(name, self.actual),
         };
-        Ok(Some(contract?.strict(self.strict)))
+        Ok(Some(contract?.strict(self.strict).limited(!self.no_limits)))
     }
 
     /// The files of the TLS listener, if there shall be one.

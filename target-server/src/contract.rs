@@ -28,9 +28,10 @@ pub(crate) use service::Service;
 /// What a service answers to whom, as its clients rely on it.
 #[derive(Debug, Clone)]
 pub struct Contract {
-    name: String,
+    name: Arc<str>,
     strict: bool,
     actual: bool,
+    limited: bool,
     file: Arc<File>,
 }
 
@@ -76,6 +77,12 @@ impl Contract {
     #[must_use]
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
+    }
+
+    /// The same without its limits, which real services can leave out as well.
+    #[must_use]
+    pub fn limited(self, limited: bool) -> Self {
+        Self { limited, ..self }
     }
 
     /// What it is, in a line.

@@ -173,7 +173,7 @@ impl Contract {
         })?;
         parsed.check().map_err(|message| refused(1, &message))?;
         let name = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
-        Ok(Self { name: name.into_owned(), strict: false, actual: false, file: parsed.into() })
+        Ok(Self { name: name.into(), strict: false, actual: false, limited: true, file: parsed.into() })
     }
 }
 

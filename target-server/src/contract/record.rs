@@ -99,7 +99,7 @@ impl ContractReport {
         let route = |name: &String| RouteReport { route: name.clone(), ..RouteReport::default() };
         let method = |name: &String| MethodReport { method: name.clone(), ..MethodReport::default() };
         Self {
-            name: contract.name.clone(),
+            name: contract.name.to_string(),
             strict: contract.strict,
             actual: contract.actual,
             routes: contract.file.routes.iter().map(|one| route(&one.name)).collect(),

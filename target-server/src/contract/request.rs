@@ -1,5 +1,7 @@
 //! What comes to a contract, and what goes back? A request taken apart, and a reply; no sockets.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -85,12 +87,13 @@ impl Reply {
 pub(crate) fn parameters(query: &str) -> Vec<(String, String)> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
+        let decoded = |text: &str| decoded(&text.replace('+', " ")).into_owned();
+        (decoded(name), decoded(value))
     };
     query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 /// A text without its percent signs.
-pub(crate) fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
+pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }

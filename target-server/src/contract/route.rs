@@ -61,7 +61,7 @@ impl PathPattern {
             match (segment, decoded(segments.next()?)) {
                 (Segment::Literal(literal), found) if *literal == found => {}
                 (Segment::Named(name), found) if !found.is_empty() => {
-                    names.insert(name.clone(), found.into());
+                    names.insert(name.clone(), found.into_owned().into());
                 }
                 _ => return None,
             }

@@ -133,7 +133,7 @@ impl Service {
         let mut told = Vec::new();
         let limits = [(0, contract.file.limit.as_ref()), (taken.route + 1, route.limit.as_ref())];
         for (which, limit) in limits {
-            let Some(limit) = limit else { continue };
+            let Some(limit) = limit.filter(|_| contract.limited) else { continue };
             let rate = self.rate(which, limit, request);
             let value = rate.value();
             let scope = Scope { rate: Some(&value), ..scope.clone() };
@@ -163,21 +163,14 @@ impl Service {
         }
         let done = self.act(case, scope);
         let (mut item, mut items) = (Value::Null, Vec::new());
-        let mut usual = Template::default();
         match done {
             Done::Missing => {
                 let missing = route.missing.clone().unwrap_or_else(not_found);
                 return self.said(missing.status, &missing.answer, &missing.headers, scope);
             }
             Done::Nothing => {}
-            Done::Item(id, found) => {
-                (scope.id, item) = (Some(id), found);
-                usual = Template::Literal(item.clone());
-            }
-            Done::Items(found, count) => {
-                (scope.count, items) = (Some(count), found);
-                usual = Template::Literal(items.clone().into());
-            }
+            Done::Item(id, found) => (scope.id, item) = (Some(id), found),
+            Done::Items(found, count) => (scope.count, items) = (Some(count), found),
         }
         let scope = Scope { item: Some(&item), items: Some(&items), ..scope.clone() };
         let mut reply = if let Some(text) = &route.text {
@@ -186,7 +179,12 @@ impl Service {
             let body = text.text(&scope, &mut self.draws).into_bytes();
             Reply { status: route.status, headers, body }
         } else {
-            let answer = route.answer.as_ref().unwrap_or(&usual).fill(&scope, &mut self.draws);
+            let answer = match &route.answer {
+                Some(answer) => answer.fill(&scope, &mut self.draws),
+                None if scope.count.is_some() => Value::from(items.clone()),
+                None if !item.is_null() => item.clone(),
+                None => json!({}),
+            };
             for path in &route.issue {
                 if let Some(Value::String(token)) = descend(&answer, path) {
                     self.tokens.issue(token);

@@ -50,6 +50,6 @@ impl Contract {
             (*text, ".toml")
         };
         let parsed = Self::parse(&format!("{name}{ending}"), text)?;
-        Ok(Self { name: name.to_owned(), actual, ..parsed })
+        Ok(Self { name: name.into(), actual, ..parsed })
     }
 }

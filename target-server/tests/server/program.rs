@@ -294,6 +294,7 @@ fn a_contract_is_named_or_is_a_file_and_is_kept_by_one_process() {
     assert_eq!(program.end().0, Some(0));
     for (args, told) in [
         (&["--strict"][..], "--contract"),
+        (&["--no-limits"], "--contract"),
         (&["--actual"], "--contract"),
         (&["--contract", "shop"], "there is no contract \"shop\": expected one of novacron"),
         (&["--contract", "nova-torch", "--actual"], "there is no contract of the actual service"),

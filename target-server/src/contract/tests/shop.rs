@@ -307,6 +307,9 @@ fn a_limit_holds_for_each_caller_and_slides() {
     assert_eq!(ask(&mut shop, &from("b", 9 * second)).0, 200);
     let token = Request { at_ns: 9 * second, ..with_token("GET /few", "good") };
     assert_eq!(ask(&mut shop, &token).0, 200);
+    let free = Contract::parse("shop.toml", SHOP).unwrap().limited(false);
+    let mut free = Service::new(free, 7);
+    assert!((0..9).all(|_| ask(&mut free, &from("a", 0)).0 == 200));
     // The first call has left the window, the second one has not.
     assert_eq!(ask(&mut shop, &from("a", 10 * second)).0, 200);
     assert_eq!(ask(&mut shop, &from("a", 11 * second)).0, 429);
