@@ -116,13 +116,23 @@ impl Level {
 
     /// The most from one instant to another.
     fn most(&self, from: f64, to: f64) -> f64 {
+        self.ends(from, to).into_iter().fold(0.0, f64::max)
+    }
+
+    /// The least from one instant to another.
+    fn least(&self, from: f64, to: f64) -> f64 {
+        self.ends(from, to).into_iter().fold(f64::MAX, f64::min)
+    }
+
+    /// What it is where its pieces begin and end from one instant to another.
+    fn ends(&self, from: f64, to: f64) -> Vec<f64> {
         let (from, to) = (from.clamp(0.0, self.end()), to.clamp(0.0, self.end()));
         let pieces = self.0.windows(2).filter(|pair| pair[0].0 <= to && pair[1].0 >= from);
         let at = |pair: &[(f64, f64)], t: f64| {
             let ((t0, a), (t1, b)) = (pair[0], pair[1]);
             if t1 > t0 { a + (b - a) * (t.clamp(t0, t1) - t0) / (t1 - t0) } else { a.max(b) }
         };
-        pieces.fold(0.0, |most, pair| at(pair, from).max(at(pair, to)).max(most))
+        pieces.flat_map(|pair| [at(pair, from), at(pair, to)]).collect()
     }
 }
 
@@ -200,6 +210,27 @@ fn a_rehearsal_of_a_spawn_rate_has_its_ramp_and_its_users() {
         let run = rehearse(tool, suite, profile, scales);
         let level = Level::scaled(0.0, &stages, scales.0, scales.1);
         compare(&format!("{suite}/{profile} ({tool})"), &run, &level, 0.6);
+    }
+}
+
+/// Aragora's burst is at a rate: 5 calls a second for 10 s, nothing for 5 s, 500 a second for 10 s.
+#[test]
+fn a_rehearsal_of_rates_has_as_many_arrivals() {
+    let stages = [(10.0, 5.0), (0.0, 0.0), (5.0, 0.0), (0.0, 500.0), (10.0, 500.0)];
+    let (time, rate) = (0.8, 0.4);
+    let run = rehearse("api", "aragora-rate-limit", "burst", (time, rate));
+    let level = Level::scaled(5.0, &stages, time, rate);
+    assert_eq!(run.ledger.iterations.scheduled, ((5.0 * 10.0 + 500.0 * 10.0) * time * rate) as u64);
+    for point in run.timeseries.points.iter().filter(|point| point.t_s + HAIR < level.end()) {
+        let (from, to) = (point.t_s, (point.t_s + 1.0).min(level.end()));
+        // It counts where it ends, which is up to 20 ms later.
+        let (least, most) =
+            (level.least(from, to) * (to - from - 0.02), level.most(from - 0.02, to) * (to - from + 0.02));
+        let calls = point.ok as f64;
+        assert!(
+            least - 1.0 <= calls && calls <= most + 1.0,
+            "{calls} calls from {from} s on, expected {least} to {most}"
+        );
     }
 }
 
