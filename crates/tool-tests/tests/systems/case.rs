@@ -17,7 +17,7 @@ pub(crate) struct Case {
 }
 
 /// A case of one of the tools.
-const fn case(
+pub(crate) const fn case(
     system: &'static str,
     suite: &'static str,
     tool: &'static str,
@@ -26,7 +26,7 @@ const fn case(
     Case { system, actual: false, suite, tool, component, profile: "contract", flags: &[], renamed: false }
 }
 
-const fn api(system: &'static str, suite: &'static str) -> Case {
+pub(crate) const fn api(system: &'static str, suite: &'static str) -> Case {
     case(system, suite, "api-load", "api")
 }
 

@@ -1,15 +1,21 @@
 //! Is each suite of the five systems what its system takes it for? Every suite's profile `contract` against target-server as that
-//! system, strict: all goes well, nothing is refused, and the server has counted what the tool says it sent.
+//! system, strict: all goes well, nothing is refused, and the server has counted what the tool says it sent. And systems that
+//! are broken in one thing fail the threshold that is about it.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod broken;
 mod case;
 mod counts;
 mod redis;
+mod rehearsal;
 mod system;
 
 use case::{CASES, Case};
 use system::System;
 use tool_tests::Tool;
+
+/// Where the suites are.
+const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../suites/");
 
 /// The program `name` beside those of this package; none where nobody has built it.
 fn program(name: &str) -> Option<std::path::PathBuf> {

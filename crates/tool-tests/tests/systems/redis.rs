@@ -32,9 +32,9 @@ pub(crate) const SUITES: &[Suite] = &[
 ];
 
 /// A throwaway Redis, which ends with the test.
-struct Redis {
+pub(crate) struct Redis {
     folder: TempDir,
-    url: String,
+    pub(crate) url: String,
     stream: BufReader<TcpStream>,
 }
 
@@ -42,7 +42,7 @@ const SERVICES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/servi
 
 impl Redis {
     /// None where there is no Redis to be had.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let output = Command::new(SERVICES)
             .arg("start")
@@ -63,7 +63,7 @@ impl Redis {
     }
 
     /// One line for one line.
-    fn ask(&mut self, command: &str) -> String {
+    pub(crate) fn ask(&mut self, command: &str) -> String {
         self.stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).unwrap();
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();

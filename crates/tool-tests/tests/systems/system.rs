@@ -20,6 +20,14 @@ pub(crate) struct System {
 impl System {
     /// Starts what the case is for; none where target-server is not built.
     pub(crate) fn start(case: &Case) -> Option<Self> {
+        Self::scripted(case, "")
+    }
+
+    /// The same with delays and faults of a script.
+    pub(crate) fn scripted(case: &Case, script: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("script.toml");
+        std::fs::write(&path, script).unwrap();
         let mut command = Command::new(program("target-server")?);
         command.args(["--contract", case.system, "--strict"]);
         if case.actual {
@@ -28,7 +36,7 @@ impl System {
         for listener in ["--http", "--ws", "--grpc"] {
             command.args([listener, "127.0.0.1:0"]);
         }
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command.arg("--script").arg(path).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut system = Self { process, http: String::new(), ws: String::new(), grpc: String::new() };
         while [&system.http, &system.ws, &system.grpc].iter().any(|url| url.is_empty()) {
