@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) keep_going: bool,
 
-    /// Write one more report; the extension says what: md, json, xml (JUnit), csv
+    /// Write one more report; the extension says what: html, md, json, xml (JUnit), csv
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
 
@@ -48,6 +48,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Profiles,
     },
+    /// Print how a run kept its objectives (thresholds and targets), in all and by op; the exit code is that of the verdict
+    Slo(SloArgs),
     /// Print what has to run for a profile of a system, a line a component, for scripts: turn, component, kind of
     /// target, tool and flags, separated by tabs. Those of one turn run together.
     Components(ComponentsArgs),
@@ -67,6 +69,33 @@ pub(crate) struct SuitesArgs {
     /// The folder of suites
     #[arg(value_name = "DIR", default_value = "suites")]
     pub(crate) folder: PathBuf,
+
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SloArgs {
+    /// The results folder of one run
+    #[arg(value_name = "RESULTS")]
+    pub(crate) results: Option<PathBuf>,
+
+    /// A recorded run instead of one of yours, to see what the report is like
+    #[arg(long, conflicts_with = "results")]
+    pub(crate) demo: bool,
+
+    /// Judge by the thresholds of this suite instead of the run's own: a name in suites/, or a path
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) suite: Option<String>,
+
+    /// Which of the suite's profiles [default: its first one; with --demo the suite is aragora]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// TOML file with targets that may span components
+    #[arg(long, value_name = "FILE")]
+    pub(crate) targets: Option<PathBuf>,
 
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]

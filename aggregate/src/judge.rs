@@ -227,9 +227,11 @@ fn unobserved(threshold: &Threshold, outcome: ThresholdOutcome, note: String) ->
         expression: threshold.to_string(),
         level: threshold.level().name().to_owned(),
         observed: None,
+        limit: None,
         unit: String::new(),
         passed: false,
         outcome,
+        severity: outcome.severity(),
         note: Some(note),
     }
 }

@@ -243,7 +243,7 @@ fn printable(name: &OsStr) -> Option<String> {
 }
 
 /// The thresholds that the plan of `record` sets.
-fn thresholds(record: &Record) -> Result<Vec<Threshold>, String> {
+pub(crate) fn thresholds(record: &Record) -> Result<Vec<Threshold>, String> {
     let header = &record.header;
     let read = |text: &String| {
         text.parse()

@@ -6,6 +6,7 @@ mod judge;
 mod load;
 mod profiles;
 mod report;
+mod slo;
 mod suite;
 
 use std::io::Write as _;

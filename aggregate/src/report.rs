@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use load_report::exit::Exit;
-use load_report::render::{csv, escape, github, json, junit, markdown, text};
+use load_report::render::{csv, escape, github, html, json, junit, markdown, text};
 use load_report::store;
 use load_report::summary::Summary;
 
@@ -14,6 +14,7 @@ use crate::Failure;
 /// What a report is, by the extension of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Html,
     Markdown,
     Json,
     Junit,
@@ -27,13 +28,14 @@ pub(crate) enum Kind {
 pub(crate) fn kinds(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Kind)>, Failure> {
     let kind = |path: &PathBuf| {
         let kind = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("html") => Kind::Html,
             Some("md") => Kind::Markdown,
             Some("json") => Kind::Json,
             Some("xml") => Kind::Junit,
             Some("csv") => Kind::Csv,
             _ => {
                 let message = format!(
-                    "--report {}: expected a file that ends in .md, .json, .xml or .csv",
+                    "--report {}: expected a file that ends in .html, .md, .json, .xml or .csv",
                     path.display()
                 );
                 return Err(Failure::new(Exit::Usage, message));
@@ -46,6 +48,7 @@ pub(crate) fn kinds(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Kind)>, Failure> 
 
 fn render(summary: &Summary, kind: Kind) -> Vec<u8> {
     match kind {
+        Kind::Html => html::summary(summary).into_bytes(),
         Kind::Markdown => markdown::summary(summary).into_bytes(),
         Kind::Json => json::summary(summary).into_bytes(),
         Kind::Junit => junit::summary(summary).into_bytes(),
@@ -58,7 +61,12 @@ fn render(summary: &Summary, kind: Kind) -> Vec<u8> {
 /// # Errors
 /// When one of them cannot be written; the others are all the same.
 pub(crate) fn write(folder: &Path, summary: &Summary) -> Result<(), Failure> {
-    let own = [("summary.json", Kind::Json), ("SUMMARY.md", Kind::Markdown), ("junit.xml", Kind::Junit)];
+    let own = [
+        ("summary.json", Kind::Json),
+        ("SUMMARY.md", Kind::Markdown),
+        ("report.html", Kind::Html),
+        ("junit.xml", Kind::Junit),
+    ];
     said(&write_each(summary, &own.map(|(name, kind)| (folder.join(name), kind))))
 }
 

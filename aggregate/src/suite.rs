@@ -25,17 +25,18 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Profiles { command: Profiles::List(asked) } => list::profiles(asked)?,
         Command::Profiles { command: Profiles::Show(asked) } => show::show(asked)?,
         Command::Components(asked) => plan::components(asked)?,
+        Command::Slo(asked) => return crate::slo::run(asked),
     };
     print(&text)?;
     Ok(Exit::Pass)
 }
 
 /// Opens the files of suites.
-fn open(path: &Path) -> io::Result<String> {
+pub(crate) fn open(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-fn usage(error: impl Display) -> Failure {
+pub(crate) fn usage(error: impl Display) -> Failure {
     Failure::new(Exit::Usage, error.to_string())
 }
 
@@ -43,7 +44,7 @@ fn wrong(error: SuiteError) -> Failure {
     usage(error)
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever reads it has seen enough.

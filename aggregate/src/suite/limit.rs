@@ -22,6 +22,8 @@ const OPERATORS: [&str; 6] = ["<=", ">=", "==", "!=", "<", ">"];
 impl Limit {
     /// None where k6 has no such thing: warnings, phases, gauges, sums.
     pub(super) fn of(text: &str) -> Option<Self> {
+        // What k6 has not measured fails none of its thresholds.
+        let text = text.strip_prefix("any ").unwrap_or(text);
         let (text, abort) = match text.split_once(" abortOnFail") {
             Some((text, _)) => (text, true),
             None => (text, false),
@@ -105,6 +107,7 @@ mod tests {
             ),
             ("error_rate<1%", "http_req_failed", "rate<0.01"),
             ("http_req_failed: rate<0.1%", "http_req_failed", "rate<0.001"),
+            ("any response_time: p(95)<500", "http_req_duration", "p(95)<500"),
             ("throughput>=10/s", "http_reqs", "rate>=10"),
         ];
         for (text, selector, condition) in cases {

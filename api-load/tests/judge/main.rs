@@ -5,6 +5,7 @@ mod faults;
 mod invalid;
 mod merge;
 mod options;
+mod outputs;
 mod secrets;
 mod stops;
 mod support;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Command, FromArgMatches as _};
 use load_report::exit::Exit;
+use load_report::hints::Topic;
 use load_report::model::RunFile;
 use load_report::render::units::counted;
 use load_suite::suite::Event;
@@ -248,10 +249,20 @@ fn run_at_terminal<P: Protocol>(about: About, matches: &ArgMatches, argv: &[Stri
         Ok(exit) => exit,
         Err(error) => {
             let console = Console::new(Arc::default(), false);
-            console.complain(&format!("{}: {error}", about.name));
+            console.complain(&told(about, &error));
             error.exit()
         }
     }
+}
+
+/// In one line why there is no result, and what to do where that is known.
+fn told(about: About, error: &RunError) -> String {
+    let hint = match error {
+        RunError::Prepare(why) => Topic::of_reason(&why.to_string()),
+        _ => None,
+    };
+    let hint = hint.map(|topic| format!("; hint: {topic}")).unwrap_or_default();
+    format!("{}: {error}{hint}", about.name)
 }
 
 /// The protocol that the command line and the suite ask for; what the suite says of the load goes into `args`.
@@ -313,7 +324,7 @@ fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
             }
         });
     outcome.unwrap_or_else(|error: RunError| {
-        Console::new(Arc::default(), false).complain(&format!("{}: {error}", about.name));
+        Console::new(Arc::default(), false).complain(&told(about, &error));
         error.exit()
     })
 }
@@ -329,7 +340,7 @@ fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String
     let secrets = Arc::new(Secrets::new(protocol.secrets()));
     let console = Console::new(Arc::clone(&secrets), args.quiet);
     run(protocol, args, argv, &console).map(|finished| finished.exit).or_else(|error| {
-        console.complain(&format!("{}: {error}", about.name));
+        console.complain(&told(about, &error));
         Ok(error.exit())
     })
 }

@@ -20,8 +20,9 @@ use crate::error::{PrepareError, RunError, UsageError};
 use crate::events::{self, Events};
 use crate::output::{Console, Folder, Progress, check_reports};
 use crate::plan::args::LoadArgs;
-use crate::plan::{Context, RunPlan, build, needs, preflight};
+use crate::plan::{Context, Outs, RunPlan, build, needs, preflight};
 use crate::protocol::{Control, Protocol};
+use crate::record::{RAW_COLUMNS, points_head};
 use crate::sample::{Sampler, Sampling};
 use crate::usage::Meter;
 
@@ -56,7 +57,7 @@ pub(crate) fn run<P: Protocol>(
     let plan = build(args, Context::of(&protocol))?;
     check_reports(&args.reports)?;
     preflight(&plan)?;
-    no_raw_yet(&plan)?;
+    nothing_there_yet(&plan.outs)?;
     console.say(&load_report::render::plan::text(&plan.record));
     let needs = needs(&plan);
     tracing::debug!("needs {} descriptors, about {} MiB", needs.descriptors, needs.memory_bytes >> 20);
@@ -68,7 +69,7 @@ pub(crate) fn run<P: Protocol>(
     }
     let component = args.name.clone().unwrap_or_else(|| P::NAME.to_owned());
     let (run_id, mut folder) = folder(args, &component, plan.segment)?;
-    make_raw(&plan)?;
+    make_growing(&plan)?;
     let (plan, protocol) = (Arc::new(plan), Arc::new(protocol));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -115,27 +116,29 @@ struct Names {
     component: String,
 }
 
-/// Refuses before anything is made what [`make_raw`] would refuse.
-fn no_raw_yet(plan: &RunPlan) -> Result<(), RunError> {
-    match &plan.raw {
-        Some(path) if path.exists() => {
+/// Refuses before anything is made what [`make_growing`] would refuse.
+fn nothing_there_yet(outs: &Outs) -> Result<(), RunError> {
+    match outs.growing().find(|(_, path)| path.exists()) {
+        Some((kind, path)) => {
             let taken = format!(
-                "--out raw={}: the file exists, and nothing is overwritten: give another name",
+                "--out {kind}={}: the file exists, and nothing is overwritten: give another name",
                 path.display()
             );
             Err(UsageError::new(taken).into())
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
-/// Makes the file of `--out raw=FILE`; never overwrites one.
-fn make_raw(plan: &RunPlan) -> Result<(), RunError> {
-    let Some(path) = &plan.raw else { return Ok(()) };
-    let made = std::fs::File::options().write(true).create_new(true).open(path);
-    let written =
-        made.and_then(|mut file| std::io::Write::write_all(&mut file, crate::record::RAW_COLUMNS.as_bytes()));
-    written.map_err(|source| RunError::Write { path: path.clone(), source })
+/// Makes the files that grow while the run lasts; never overwrites one.
+fn make_growing(plan: &RunPlan) -> Result<(), RunError> {
+    for (kind, path) in plan.outs.growing() {
+        let head = if kind == "json" { points_head(&plan.record) } else { RAW_COLUMNS.to_owned() };
+        let made = std::fs::File::options().write(true).create_new(true).open(path);
+        let written = made.and_then(|mut file| std::io::Write::write_all(&mut file, head.as_bytes()));
+        written.map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+    }
+    Ok(())
 }
 
 /// From preparation to cleanup. None when a signal came before time zero.
@@ -311,7 +314,7 @@ fn report(
     }
     let shown = console.result(&text::run(&run, Console::coloured()));
     console.say(&format!("results: {}", folder.path().display()));
-    let written = folder.write(&run, &console.log(), &args.reports);
+    let written = folder.write(&run, &console.log(), &args.reports, &plan.outs);
     if args.results == std::path::Path::new("results")
         && let Err(error) = folder.link_latest()
     {

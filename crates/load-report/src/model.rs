@@ -5,6 +5,7 @@
 //! and [`crate::verdict`], never merged.
 
 mod plan;
+mod threshold;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::tally::{Ledger, Tally};
 use crate::verdict::{Invalid, Verdict};
 
 pub use plan::{ExtraPlan, Header, LoadModel, PhasePlan, Plan, RatePlan, Segment, Stage};
+pub use threshold::{Severity, ThresholdOutcome, ThresholdReport};
 
 /// The schema that this build writes, and the only one it reads.
 pub const SCHEMA: &str = "quintet/run/v1";
@@ -269,41 +271,6 @@ pub struct Generator {
     pub turn_ms: Option<Quantiles>,
     /// Closed model: the generator had no idle time left, so the rate is a lower bound of what the target can do.
     pub generator_bound: bool,
-}
-
-/// A threshold with what was observed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ThresholdReport {
-    /// As given.
-    pub expression: String,
-    /// `fail` or `warn`.
-    pub level: String,
-    /// The observed value with its unit; none when there was nothing to observe.
-    pub observed: Option<f64>,
-    /// The unit of `observed`: `ms`, `bytes`, `count`, `ratio`, `per_s`, `bytes_per_s`.
-    pub unit: String,
-    /// Whether it holds.
-    pub passed: bool,
-    /// What the run can say about it.
-    pub outcome: ThresholdOutcome,
-    /// In words, where the figures alone do not tell.
-    pub note: Option<String>,
-}
-
-/// What a run can say about a threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ThresholdOutcome {
-    /// It holds.
-    Pass,
-    /// It does not hold, at level `warn`.
-    Warn,
-    /// It does not hold, or there was nothing to observe.
-    Fail,
-    /// The generator was the limit, so the failure proves nothing about the target.
-    Invalid,
-    /// Not evaluated, with the reason in the note.
-    Skipped,
 }
 
 /// A command of the suite that was run at an instant of the run.

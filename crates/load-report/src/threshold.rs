@@ -4,17 +4,20 @@
 //! Pure: an expression becomes a [`Threshold`] by [`Threshold::parse`], and a [`Threshold`] and run files become a
 //! [`crate::model::ThresholdReport`] by [`evaluate`].
 
+mod condition;
 mod dimension;
 mod error;
 mod evaluate;
 mod grammar;
 mod metric;
+mod nothing;
 mod observe;
 mod options;
 mod reach;
 mod recovery;
 mod rule;
 mod scan;
+mod severity;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+pub use self::condition::Condition;
 pub use self::error::ThresholdError;
 pub use self::evaluate::{Scope, evaluate, evaluate_one};
 pub use self::metric::Catalog;
@@ -62,6 +66,11 @@ impl Threshold {
     /// Whether, and from when on, the run stops when the threshold does not hold.
     pub fn abort(&self) -> Option<AbortOnFail> {
         self.rule.abort
+    }
+
+    /// Whether it holds where nothing was measured: `any` stands in front of it.
+    pub fn holds_unmeasured(&self) -> bool {
+        self.rule.any
     }
 
     /// The components that it names, sorted; the run's own is not among them unless it is named.

@@ -6,8 +6,9 @@ mod common;
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use load_report::hist::Histogram;
-use load_report::model::RatePlan;
-use load_report::render::{csv, github, hlog, json, junit, markdown, text};
+use load_report::model::{RatePlan, Severity};
+use load_report::render::{csv, github, hlog, html, json, junit, k6, locust, markdown, text};
+use load_report::summary::Summary;
 
 fn utf8(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
@@ -37,6 +38,32 @@ fn colour_changes_nothing_but_colour() {
     }
     assert_ne!(coloured, plain);
     assert_eq!(plain, text::run(&common::run(), false));
+}
+
+#[test]
+fn what_is_critical_says_so_everywhere() {
+    let mut run = common::run();
+    run.thresholds[2].severity = Some(Severity::Critical);
+    let summary = Summary::of(run.clone());
+    let expression = "response_time{op:GET /orders}: p(99)<80ms";
+    assert!(text::run(&run, false).contains(&format!("✗ CRITICAL {expression}: observed")));
+    assert!(text::summary(&summary, false).contains(&format!("✗ CRITICAL {expression}")));
+    assert!(markdown::run(&run).contains("| ❌ CRITICAL |"));
+    assert!(junit::run(&run).contains(&format!("CRITICAL: {expression}").replace('<', "&lt;")));
+    assert!(github::annotations(&summary).contains(&format!("CRITICAL: {expression}")));
+    assert!(!text::run(&common::run(), false).contains("CRITICAL"));
+}
+
+#[test]
+fn a_run_that_passes_gets_no_hints() {
+    let mut run = common::run();
+    let failed = text::run(&run, false);
+    assert!(failed.contains("\nhints\n  10 × no answer in time"), "{failed}");
+    assert!(markdown::run(&run).contains("\n## Recommendations\n\n- 10 × "));
+    run.thresholds.truncate(1);
+    run.settle();
+    assert!(!text::run(&run, false).contains("hints") && !markdown::run(&run).contains("Recommendations"));
+    assert!(markdown::summary(&Summary::of(run)).contains("None: all is as it should be."));
 }
 
 #[test]
@@ -146,4 +173,31 @@ fn nothing_from_a_server_reaches_a_medium_as_a_command() {
         assert!(!out.contains('\u{202e}'), "{out}");
     }
     assert!(utf8(csv::exceptions(&run)).contains("\n1,'=too many open files,"));
+}
+
+#[test]
+fn html_pages() {
+    insta::assert_snapshot!("html", html::run(&common::run()));
+    let page = html::summary(&common::summary());
+    for part in ["orders are fast", "<h2>db: SKIPPED</h2>", "no server at &lt;127.0.0.1&gt;", "<h2>ws: "] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for page in [html::run(&common::run()), page] {
+        assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains('\u{202e}'), "{page}");
+    }
+}
+
+#[test]
+fn k6_summary() {
+    let mut run = common::run();
+    run.thresholds[0].expression = "http_req_failed: rate<0.1".into();
+    insta::assert_snapshot!("k6_summary", k6::summary(&run));
+}
+
+#[test]
+fn locust_summary() {
+    insta::assert_snapshot!(
+        "locust_summary",
+        locust::summary(&common::run(), "smoke_local_1", "all that was said\n")
+    );
 }

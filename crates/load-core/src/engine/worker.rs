@@ -20,7 +20,7 @@ use super::links::Links;
 use crate::clock::{self, Alarm, Clock, Nanos};
 use crate::plan::{Load, RunPlan};
 use crate::protocol::{Fault, LinkId, OpId, Protocol, Sharing, Vu};
-use crate::record::{Busy, CallTimes, Observer, Raw, Recorder, Start};
+use crate::record::{Busy, CallTimes, Observer, Recorder, Sinks, Start};
 use crate::schedule::{Arrivals, Users};
 
 const SECOND: Nanos = Nanos(1_000_000_000);
@@ -243,9 +243,9 @@ pub(super) async fn run<P: Protocol>(
 impl<P: Protocol> Worker<P> {
     fn new(job: Job<P>, clock: Clock, messages: mpsc::UnboundedSender<Message>) -> std::io::Result<Self> {
         let Job { protocol, target, plan, process, worker, segment } = job;
-        let raw = plan.raw.as_deref().map(Raw::open).transpose()?;
+        let sinks = Sinks::open(&plan, clock.now())?;
         let record = &plan.record;
-        let recorder = Recorder::new(record, raw, Arc::clone(&plan.secrets));
+        let recorder = Recorder::new(record, sinks, Arc::clone(&plan.secrets));
         let limit = record.requests;
         let (arrivals, users, think) = match &plan.load {
             Load::Open { rate, kind } => {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use load_report::journal::MAGIC;
 use load_report::model::{RunFile, Segment};
-use load_report::render::{csv, hlog, json, junit, markdown};
+use load_report::render::{csv, hlog, html, json, junit, k6, locust, markdown};
 use load_report::store::atomically;
 
 use crate::error::{RunError, UsageError};
+use crate::plan::Outs;
 
 /// The folder of one run, as one component sees it.
 pub(crate) struct Folder {
@@ -95,7 +96,13 @@ impl Folder {
     ///
     /// # Errors
     /// The first file that could not be written; the others are written all the same.
-    pub(crate) fn write(&self, run: &RunFile, log: &str, reports: &[PathBuf]) -> Result<(), RunError> {
+    pub(crate) fn write(
+        &self,
+        run: &RunFile,
+        log: &str,
+        reports: &[PathBuf],
+        outs: &Outs,
+    ) -> Result<(), RunError> {
         let mut files = vec![
             (self.file("_summary.json"), json::run(run).into_bytes()),
             (self.file(".hlog"), hlog::run(run).into_bytes()),
@@ -106,6 +113,7 @@ impl Folder {
             (self.file(".log"), log.as_bytes().to_vec()),
         ];
         files.extend(reports.iter().filter_map(|path| Some((path.clone(), report(path, run)?))));
+        files.extend(besides(outs, run, log));
         let mut result = Ok(());
         for (path, bytes) in files {
             if let Err(source) = atomically(&path, &bytes) {
@@ -131,9 +139,35 @@ impl Folder {
     }
 }
 
+/// The files that `outs` ask for at the end of a run.
+fn besides(outs: &Outs, run: &RunFile, log: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    if let Some(path) = &outs.html {
+        files.push((path.clone(), html::run(run).into_bytes()));
+    }
+    if let Some(path) = &outs.k6_summary {
+        files.push((path.clone(), k6::summary(run).into_bytes()));
+    }
+    if let Some(prefix) = &outs.locust {
+        let test_id = prefix.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut add = |rest: &str, bytes: Vec<u8>| {
+            files.push((prefix.with_file_name(format!("{test_id}{rest}")), bytes));
+        };
+        add("_report.html", html::run(run).into_bytes());
+        add("_results_stats.csv", csv::stats([run]));
+        add("_results_stats_history.csv", csv::timeseries(run));
+        add("_results_failures.csv", csv::failures(run));
+        add("_exceptions.csv", csv::exceptions(run));
+        add("_summary.json", locust::summary(run, &test_id, log).into_bytes());
+        add(".log", log.as_bytes().to_vec());
+    }
+    files
+}
+
 /// The report that the extension of `path` asks for.
 fn report(path: &Path, run: &RunFile) -> Option<Vec<u8>> {
     match path.extension()?.to_str()? {
+        "html" => Some(html::run(run).into_bytes()),
         "md" => Some(markdown::run(run).into_bytes()),
         "json" => Some(json::run(run).into_bytes()),
         "xml" => Some(junit::run(run).into_bytes()),
@@ -148,11 +182,11 @@ fn report(path: &Path, run: &RunFile) -> Option<Vec<u8>> {
 /// The first one that is not.
 pub(crate) fn check_reports(reports: &[PathBuf]) -> Result<(), UsageError> {
     let known = |path: &&PathBuf| {
-        !matches!(path.extension().and_then(|e| e.to_str()), Some("md" | "json" | "xml" | "csv"))
+        !matches!(path.extension().and_then(|e| e.to_str()), Some("html" | "md" | "json" | "xml" | "csv"))
     };
     match reports.iter().find(known) {
         Some(path) => Err(UsageError::new(format!(
-            "--report {}: expected a file that ends in .md, .json, .xml (JUnit) or .csv",
+            "--report {}: expected a file that ends in .html, .md, .json, .xml (JUnit) or .csv",
             path.display()
         ))),
         None => Ok(()),

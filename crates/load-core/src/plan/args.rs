@@ -121,10 +121,11 @@ pub struct LoadArgs {
     /// A tag on the results; repeatable.
     #[arg(long = "tag", value_name = "K=V", value_parser = key_value, help_heading = "Output")]
     pub tags: Vec<(String, String)>,
-    /// More output: raw=FILE writes a line for every call.
+    /// More output: json=FILE (k6's JSON lines, a point for each sample), k6-summary=FILE (its metrics as JSON), html=FILE (a page),
+    /// locust=PREFIX (the files of a test with Locust), raw=FILE (CSV, a line for each call); repeatable.
     #[arg(long = "out", value_name = "KIND=WHERE", value_parser = key_value, help_heading = "Output")]
     pub outs: Vec<(String, String)>,
-    /// A report beside the results folder, its kind by extension: .md, .json, .xml (JUnit), .csv; repeatable.
+    /// A report beside the results folder, its kind by extension: .html, .md, .json, .xml (JUnit), .csv; repeatable.
     #[arg(long = "report", value_name = "FILE", help_heading = "Output")]
     pub reports: Vec<PathBuf>,
     /// Print nothing but errors.

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, LoadModel, PhasePlan, Plan, RatePlan, Stage as StageRecord};
-use load_report::threshold::{Catalog, Threshold, unknown, with_defaults};
 use load_suite::shape::Shape;
 use load_suite::stage::Stage;
 use load_suite::suite::Event;
 use load_suite::think::Think;
 
 use super::args::{AUTO, ArrivalKind, LoadArgs};
+use super::outs::Outs;
 use super::preflight::{self, opened};
 use super::sample::sample;
-use super::{Load, RunPlan};
+use super::{Load, RunPlan, promises};
 use crate::clock::Nanos;
 use crate::error::UsageError;
 use crate::protocol::{Protocol, Sharing, Weight};
@@ -110,14 +110,14 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     let lanes = context.sharing.lanes();
     let connections = args.connections.unwrap_or_else(|| vus.div_ceil(lanes.unwrap_or(1)));
     let (timeout, graceful_stop) = (args.timeout.unwrap_or(PATIENCE), args.graceful_stop.unwrap_or(PATIENCE));
-    let thresholds = thresholds(args, &context)?;
+    let thresholds = promises::read(args, &context)?;
     let sample = sample(args, &context, &thresholds)?;
     let (Load::Closed { users: shape, .. } | Load::Open { rate: shape, .. }) = &load;
     let processes = processes(args, &context, max_vus, connections);
     let threads = threads(args, processes, context.sharing, max_vus, connections)?;
     let seconds = |d: Duration| d.as_secs_f64();
     let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    let record = Plan {
+    let mut record = Plan {
         target: context.target,
         model: if args.rate.is_some() { LoadModel::Open } else { LoadModel::Closed },
         vus: narrow(vus),
@@ -142,13 +142,12 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         rates: context.rates,
         gauges: context.gauges,
         sample_s: sample.map(seconds),
-        thresholds: thresholds.iter().map(ToString::to_string).collect(),
+        thresholds: Vec::new(),
         tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         args: context.args,
     };
-    if let Some(why) = thresholds.iter().find_map(|threshold| unknown(threshold, &record)) {
-        return refuse(why);
-    }
+    let thresholds = promises::of_plan(args, thresholds, &record)?;
+    record.thresholds = thresholds.iter().map(ToString::to_string).collect();
     Ok(RunPlan {
         record,
         load,
@@ -168,7 +167,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         timeout: timeout.into(),
         threads,
         processes,
-        raw: raw(args)?,
+        outs: Outs::of(args)?,
         events: events(args, duration)?,
         sample: sample.filter(|_| args.segment.index == 0).map(Nanos::from),
         secrets: context.secrets,
@@ -392,21 +391,6 @@ fn is_numbered(name: &str, base: &str) -> bool {
     })
 }
 
-fn thresholds(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>, UsageError> {
-    if args.no_thresholds {
-        return Ok(Vec::new());
-    }
-    let catalog = Catalog::standard()
-        .with_extras(&context.extras)
-        .with_counters(&context.counters)
-        .with_rates(&context.rates)
-        .with_gauges(&context.gauges);
-    let parse = |(place, text): (&str, &str)| {
-        Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
-    };
-    Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, _>>()?))
-}
-
 /// After how long a connection is replaced.
 fn lifetime(args: &LoadArgs, sharing: Sharing) -> Result<Option<Think>, UsageError> {
     match args.lifetime {
@@ -430,15 +414,4 @@ fn events(args: &LoadArgs, duration: Duration) -> Result<Vec<Event>, UsageError>
     }
     let is_first = args.segment.index == 0;
     Ok(if is_first { args.events.clone() } else { Vec::new() })
-}
-
-fn raw(args: &LoadArgs) -> Result<Option<std::path::PathBuf>, UsageError> {
-    let mut raw = None;
-    for (kind, place) in &args.outs {
-        match kind.as_str() {
-            "raw" => raw = Some(place.into()),
-            _ => return refuse(format!("--out {kind}={place}: unknown kind {kind:?}; known is raw=FILE")),
-        }
-    }
-    Ok(raw)
 }

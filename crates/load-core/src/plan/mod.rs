@@ -2,10 +2,11 @@
 
 pub mod args;
 mod build;
+mod outs;
 mod preflight;
+mod promises;
 mod sample;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use load_report::model::Segment;
@@ -20,6 +21,7 @@ use crate::schedule::Kind;
 use crate::secret::Secrets;
 
 pub use build::{Context, build};
+pub use outs::Outs;
 pub use preflight::{Needs, needs, preflight, raise_descriptors};
 
 /// How load comes about.
@@ -84,8 +86,8 @@ pub struct RunPlan {
     pub sample: Option<Nanos>,
     /// What must never be printed.
     pub secrets: Arc<Secrets>,
-    /// `--out raw=FILE`.
-    pub raw: Option<PathBuf>,
+    /// `--out KIND=WHERE`.
+    pub outs: Outs,
     /// What is done to the system while the run lasts; by the first segment alone.
     pub events: Vec<Event>,
 }

@@ -1,12 +1,16 @@
 //! What happened? Each worker's own record: plain counters, nothing shared, nothing to lock.
 
 mod busy;
+mod points;
 mod raw;
 mod recorder;
+mod sinks;
 
 pub use busy::Busy;
+pub use points::head as points_head;
 pub use raw::{COLUMNS as RAW_COLUMNS, Raw};
 pub use recorder::{CallTimes, Recorder, Start};
+pub use sinks::{Ended, Sinks};
 
 use crate::clock::{Alarm, Nanos};
 

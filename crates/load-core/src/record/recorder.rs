@@ -6,7 +6,7 @@ use load_report::fault::FaultKind;
 use load_report::model::{PhasePlan, Plan};
 use load_report::tally::{PhaseTally, Tally};
 
-use super::Raw;
+use super::{Ended, Sinks};
 use crate::clock::{Nanos, take_turns};
 use crate::protocol::{Fault, OpId, Outcome};
 use crate::secret::Secrets;
@@ -52,13 +52,13 @@ pub struct Recorder {
     tally: Tally,
     /// Phase of the last due instant, and its bounds.
     current: usize,
-    raw: Option<Raw>,
+    sinks: Option<Box<Sinks>>,
     secrets: Arc<Secrets>,
 }
 
 impl Recorder {
-    /// An empty record of a run of `plan`, with a line for every call to `raw`.
-    pub fn new(plan: &Plan, raw: Option<Raw>, secrets: Arc<Secrets>) -> Self {
+    /// An empty record of a run of `plan`, with every call to `sinks`, too.
+    pub fn new(plan: &Plan, sinks: Option<Box<Sinks>>, secrets: Arc<Secrets>) -> Self {
         let (phases, ops) = (plan.phases.clone(), plan.ops.len());
         let (extras, counters) = (plan.extras.len(), plan.counters.len());
         Self {
@@ -69,7 +69,7 @@ impl Recorder {
             t0: Nanos::NEVER,
             tally: Tally::default(),
             current: CONNECT,
-            raw,
+            sinks,
             secrets,
         }
     }
@@ -139,8 +139,8 @@ impl Recorder {
         tally.messages += u64::from(outcome.messages);
         tally.response_ok.record(times.end.since(times.due));
         tally.service_ok.record(times.end.since(times.start));
-        if let Some(raw) = &mut self.raw {
-            raw.call(self.t0, (self.current, op), times, ("ok", 0));
+        if let Some(sinks) = &mut self.sinks {
+            sinks.call(self.t0, (self.current, op), times, Ended::Ok);
         }
     }
 
@@ -155,8 +155,8 @@ impl Recorder {
         tally.response_failed.record(times.end.since(times.due));
         tally.service_failed.record(times.end.since(times.start));
         self.fault(Some(op), fault.kind, fault.code, times.end, note);
-        if let Some(raw) = &mut self.raw {
-            raw.call(self.t0, (self.current, op), times, (fault.kind.name(), fault.code));
+        if let Some(sinks) = &mut self.sinks {
+            sinks.call(self.t0, (self.current, op), times, Ended::Failed(fault.kind, fault.code));
         }
     }
 
@@ -180,6 +180,9 @@ impl Recorder {
                 phase.iteration_failed.record(duration);
             }
         }
+        if let Some(sinks) = &mut self.sinks {
+            sinks.iteration(self.current, end, duration, failed.is_none());
+        }
     }
 
     /// A call was still in flight when the graceful stop ran out at `times.end`.
@@ -188,8 +191,8 @@ impl Recorder {
         phase.calls.abandoned += 1;
         phase.ops[usize::from(op)].abandoned += 1;
         phase.abandoned_age.record(times.end.since(times.start));
-        if let Some(raw) = &mut self.raw {
-            raw.call(self.t0, (self.current, op), times, ("abandoned", 0));
+        if let Some(sinks) = &mut self.sinks {
+            sinks.call(self.t0, (self.current, op), times, Ended::Abandoned);
         }
     }
 
@@ -215,6 +218,9 @@ impl Recorder {
             None => {
                 phase.connects.opened += 1;
                 phase.connects.time.record(end.since(start));
+                if let Some(sinks) = &mut self.sinks {
+                    sinks.connected(self.current, end, end.since(start));
+                }
             }
             Some(fault) => {
                 phase.connects.failed.add(fault.kind, 1);
@@ -243,6 +249,9 @@ impl Recorder {
         if let Some(histogram) = self.phase(at).extras.get_mut(extra) {
             histogram.record(ns);
         }
+        if let Some(sinks) = &mut self.sinks {
+            sinks.observed(self.current, at, extra, ns);
+        }
     }
 
     /// One more has received message `key`, which many receive, at an age of `age_ns`.
@@ -255,13 +264,16 @@ impl Recorder {
         if let Some(count) = self.phase(at).counters.get_mut(counter) {
             *count += n;
         }
+        if let Some(sinks) = &mut self.sinks {
+            sinks.counted(self.current, at, counter, n);
+        }
     }
 
     /// What was counted since the last time, with the turns of the event loop until `now`.
     pub fn take(&mut self, now: Nanos) -> Tally {
         take_turns(&mut self.phase(now).turn);
-        if let Some(raw) = &mut self.raw {
-            raw.flush();
+        if let Some(sinks) = &mut self.sinks {
+            sinks.flush();
         }
         std::mem::take(&mut self.tally)
     }

@@ -46,6 +46,22 @@ pub fn markdown(text: &str) -> String {
     out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
+/// For text and attribute values of an HTML page: no markup comes of it.
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in terminal(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// For a cell of a CSV file: a spreadsheet takes none for a formula
 /// (<https://owasp.org/www-community/attacks/CSV_Injection>).
 pub fn csv(text: &str) -> String {
@@ -82,6 +98,11 @@ mod tests {
     fn markdown_gets_no_cells_markup_or_html() {
         assert_eq!(markdown("a|b\n# `c` <img src=x>"), "a&#124;b \\# \\`c\\` &lt;img src=x&gt;");
         assert_eq!(markdown("@team http://evil [x](y)"), "&#64;team http&#58;//evil \\[x\\](y)");
+    }
+
+    #[test]
+    fn a_page_gets_no_markup() {
+        assert_eq!(html("<b a='1'>&\"\n"), "&lt;b a=&#39;1&#39;&gt;&amp;&quot; ");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::summary::Summary;
 use crate::verdict::Verdict;
 
 use super::escape::{command, property};
-use super::units::observed;
+use super::units::{critical, observed};
 
 /// GitHub refuses step summaries of more than 1 MiB; some room is left for those of other steps.
 const MAX_SUMMARY_BYTES: usize = 900 << 10;
@@ -41,7 +41,8 @@ pub fn annotations(summary: &Summary) -> String {
     }
     for (whose, report) in summary.missed() {
         let note = report.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-        let text = format!("{}: observed {}{note}", report.expression, observed(report));
+        let critical = critical(report);
+        let text = format!("{critical}{}: observed {}{note}", report.expression, observed(report));
         match report.outcome {
             ThresholdOutcome::Fail | ThresholdOutcome::Invalid => {
                 errors.push(annotation("error", whose, &text));

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::RunFile;
+use crate::slo::SloReport;
 use crate::summary::Summary;
 
 /// `<component>_summary.json`.
@@ -15,7 +16,12 @@ pub fn summary(summary: &Summary) -> String {
     pretty(summary)
 }
 
-fn pretty(value: &impl Serialize) -> String {
+/// The report of objectives.
+pub fn slo(report: &SloReport) -> String {
+    pretty(report)
+}
+
+pub(super) fn pretty(value: &impl Serialize) -> String {
     #[expect(clippy::expect_used, reason = "the keys are strings and writing to memory cannot fail")]
     let mut text = serde_json::to_string_pretty(value).expect("a result is serialisable");
     text.push('\n');

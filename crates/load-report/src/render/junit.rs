@@ -10,7 +10,7 @@ use crate::summary::Summary;
 use crate::verdict::Verdict;
 
 use super::escape::terminal;
-use super::units::observed;
+use super::units::{critical, observed};
 
 /// The report of one component.
 pub fn run(run: &RunFile) -> String {
@@ -102,7 +102,8 @@ fn case(name: &str, good: bool, kind: &str, why: impl FnOnce() -> String) -> Tes
 
 fn threshold(name: &str, report: &ThresholdReport) -> TestCase {
     let note = report.note.as_ref().map(|note| format!("; {note}")).unwrap_or_default();
-    let what = terminal(&format!("{}: observed {}{note}", report.expression, observed(report)));
+    let critical = critical(report);
+    let what = terminal(&format!("{critical}{}: observed {}{note}", report.expression, observed(report)));
     match report.outcome {
         ThresholdOutcome::Pass => TestCase::new(name, TestCaseStatus::success()),
         ThresholdOutcome::Warn => {

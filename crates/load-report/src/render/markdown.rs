@@ -1,8 +1,10 @@
 //! The result as a page: `SUMMARY.md`, and the step summary of GitHub Actions.
 
-use crate::model::{FaultReport, Figures, RunFile, ThresholdOutcome, ThresholdReport};
+use crate::hints;
+use crate::model::{FaultReport, Figures, RunFile, Severity, ThresholdOutcome, ThresholdReport};
 use crate::summary::Summary;
 use crate::tally::Ledger;
+use crate::verdict::Verdict;
 
 use super::escape::markdown;
 use super::text::fault;
@@ -17,6 +19,11 @@ const MAX_FAULTS: usize = 50;
 pub fn run(run: &RunFile) -> String {
     let mut out = format!("# {}: {}\n", run.verdict.label(), markdown(&run.header.component));
     component(&mut out, run);
+    let advice: Vec<String> = hints::of(run).iter().map(ToString::to_string).collect();
+    if !advice.is_empty() {
+        out.push_str("\n## Recommendations\n");
+        bullets(&mut out, &advice);
+    }
     out
 }
 
@@ -45,6 +52,7 @@ pub fn summary(summary: &Summary) -> String {
         table_row(&mut out, [markdown(&skipped.component), reason].into_iter().chain(empty));
     }
     targets(&mut out, summary);
+    recommendations(&mut out, summary);
     for run in summary.runs() {
         put!(out, "\n## {}: {}\n", markdown(&run.header.component), run.verdict.label());
         component(&mut out, run);
@@ -64,6 +72,24 @@ fn targets(out: &mut String, summary: &Summary) {
         let (mark, name) = (mark(&target.report), markdown(&target.name));
         let cells = [mark.to_owned(), name, markdown(&target.report.expression), observed(&target.report)];
         table_row(out, cells.into_iter().chain([note.join("; ")]));
+    }
+}
+
+/// What to do about what was not as it should be, component by component.
+fn recommendations(out: &mut String, summary: &Summary) {
+    out.push_str("\n## Recommendations\n\n");
+    let mut any = false;
+    for run in summary.runs() {
+        for hint in hints::of(run) {
+            put!(out, "- {}: {}\n", markdown(&run.header.component), markdown(&hint.to_string()));
+            any = true;
+        }
+    }
+    if !any {
+        out.push_str(match summary.verdict {
+            Verdict::Pass => "None: all is as it should be.\n",
+            _ => "None beyond what the tables and notes say.\n",
+        });
     }
 }
 
@@ -242,6 +268,7 @@ fn mark(report: &ThresholdReport) -> &'static str {
     match report.outcome {
         ThresholdOutcome::Pass => "✅",
         ThresholdOutcome::Warn => "⚠️",
+        ThresholdOutcome::Fail if report.severity == Some(Severity::Critical) => "❌ CRITICAL",
         ThresholdOutcome::Fail => "❌",
         ThresholdOutcome::Invalid => "❔ proves nothing",
         ThresholdOutcome::Skipped => "⏭️ skipped",

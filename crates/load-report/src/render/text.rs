@@ -1,6 +1,9 @@
 //! The result in a terminal: the verdict first and in words, then what it rests on.
 
-use crate::model::{FaultReport, Figures, OpReport, Quantiles, RunFile, ThresholdOutcome, ThresholdReport};
+use crate::hints;
+use crate::model::{
+    FaultReport, Figures, OpReport, Quantiles, RunFile, Severity, ThresholdOutcome, ThresholdReport,
+};
 use crate::summary::Summary;
 use crate::tally::Ledger;
 use crate::verdict::Verdict;
@@ -39,6 +42,7 @@ pub fn run(run: &RunFile, colour: bool) -> String {
         ("ledger", ledger(run)),
         ("failures", failures(run)),
         ("thresholds", thresholds(&run.thresholds, paint)),
+        ("hints", hints(run)),
         ("ops", if run.ops.len() > 1 { ops(&run.ops) } else { String::new() }),
         ("phases", phases(run)),
         ("series of the protocol, ms", extras(run)),
@@ -118,6 +122,11 @@ pub fn summary(summary: &Summary, colour: bool) -> String {
         put!(body, "{}  [{}]\n", threshold(report, paint), terminal(whose));
     }
     push_section(&mut out, paint, "thresholds and targets that do not hold", &body);
+    let advice: String = summary
+        .runs()
+        .flat_map(|run| hint_lines(run, &format!("{}: ", terminal(&run.header.component))))
+        .collect();
+    push_section(&mut out, paint, "hints", &advice);
     let mut targets = String::new();
     for target in &summary.targets {
         put!(targets, "  {} {}\n", mark(&target.report, paint), terminal(&target.name));
@@ -269,6 +278,14 @@ fn thresholds(reports: &[ThresholdReport], paint: Paint) -> String {
     reports.iter().map(|report| threshold(report, paint) + "\n").collect()
 }
 
+fn hints(run: &RunFile) -> String {
+    hint_lines(run, "").into_iter().collect()
+}
+
+fn hint_lines(run: &RunFile, whose: &str) -> Vec<String> {
+    hints::of(run).iter().map(|hint| format!("  {whose}{hint}\n")).collect()
+}
+
 fn threshold(report: &ThresholdReport, paint: Paint) -> String {
     let note = report.note.as_ref().map(|note| format!(" ({})", terminal(note))).unwrap_or_default();
     let (mark, expression) = (mark(report, paint), terminal(&report.expression));
@@ -279,6 +296,7 @@ fn mark(report: &ThresholdReport, paint: Paint) -> String {
     match report.outcome {
         ThresholdOutcome::Pass => paint.green("✓"),
         ThresholdOutcome::Warn => paint.yellow("⚠"),
+        ThresholdOutcome::Fail if report.severity == Some(Severity::Critical) => paint.red("✗ CRITICAL"),
         ThresholdOutcome::Fail => paint.red("✗"),
         ThresholdOutcome::Invalid => paint.red("? proves nothing"),
         ThresholdOutcome::Skipped => paint.yellow("– skipped"),

@@ -1,7 +1,7 @@
 //! How are numbers written for people? Three digits that matter, thousands apart, the unit beside them.
 
 use crate::gauge::GaugeUnit;
-use crate::model::{Quantiles, RunFile, ThresholdReport};
+use crate::model::{Quantiles, RunFile, Severity, ThresholdReport};
 
 /// A count with its thousands apart: `12,345`.
 pub fn count(n: u64) -> String {
@@ -83,7 +83,13 @@ pub fn observed(report: &ThresholdReport) -> String {
     with_unit(&report.unit, value)
 }
 
-fn with_unit(unit: &str, value: f64) -> String {
+/// `CRITICAL: ` in front of what is worse than a failure.
+pub(super) fn critical(report: &ThresholdReport) -> &'static str {
+    if report.severity == Some(Severity::Critical) { "CRITICAL: " } else { "" }
+}
+
+/// A value with its unit, by the unit's name in results.
+pub fn with_unit(unit: &str, value: f64) -> String {
     match unit {
         "ms" => format!("{} ms", number(value)),
         "ratio" => percent(value),

@@ -6,9 +6,10 @@ use crate::model::{RunFile, ThresholdOutcome, ThresholdReport};
 
 use super::dimension::Dimension;
 use super::metric::Bias;
+use super::nothing::Nothing;
 use super::observe::{self, observe};
 use super::rule::{Level, Metric, Operator, Rule, Series, Sign, Sum, Term};
-use super::{Threshold, reach};
+use super::{Threshold, reach, severity};
 
 /// The runs that a threshold may speak of, by component.
 #[derive(Clone, Debug)]
@@ -37,11 +38,12 @@ impl<'a> Scope<'a> {
     }
 
     /// The run that `series` is about.
-    fn run(&self, series: &Series) -> Result<&'a RunFile, String> {
-        let name = series.component.as_deref().or(self.default).ok_or("no results at all")?;
+    fn run(&self, series: &Series) -> Result<&'a RunFile, Nothing> {
+        let name = series.component.as_deref().or(self.default);
+        let name = name.ok_or_else(|| Nothing::Unknown("no results at all".to_owned()))?;
         self.runs.get(name).copied().ok_or_else(|| {
             let present: Vec<&str> = self.runs.keys().copied().collect();
-            format!("no results of component `{name}`, only of: {}", present.join(", "))
+            Nothing::Unknown(format!("no results of component `{name}`, only of: {}", present.join(", ")))
         })
     }
 
@@ -61,7 +63,7 @@ impl<'a> Scope<'a> {
         Ok(found.unwrap_or(rule.dimension))
     }
 
-    fn value(&self, sum: &Sum) -> Result<f64, String> {
+    fn value(&self, sum: &Sum) -> Result<f64, Nothing> {
         sum.evaluate(|series| observe(series, self.run(series)?))
     }
 }
@@ -74,37 +76,48 @@ pub fn evaluate_one(threshold: &Threshold, run: &RunFile) -> ThresholdReport {
         return evaluate(threshold, &Scope::of(run));
     }
     let note = format!("needs the results of {}: aggregate judges it", others.join(", "));
-    let dimension = threshold.rule.dimension;
-    report(threshold, dimension, None, ThresholdOutcome::Skipped, Some(note))
+    ThresholdReport::unobserved(threshold, threshold.rule.dimension, ThresholdOutcome::Skipped, note)
 }
 
-/// Judges a threshold on the runs of `scope`. Without samples it does not hold, whatever it says.
+/// Judges a threshold on the runs of `scope`. Without samples it does not hold, whatever it says, unless `any` stands in
+/// front of it.
 pub fn evaluate(threshold: &Threshold, scope: &Scope<'_>) -> ThresholdReport {
     let rule = &threshold.rule;
+    let unobserved =
+        |dimension, outcome, note| ThresholdReport::unobserved(threshold, dimension, outcome, note);
     let dimension = match scope.dimension(rule) {
         Ok(dimension) => dimension,
-        Err(note) => return report(threshold, rule.dimension, None, broken(rule.level), Some(note)),
+        Err(note) => return unobserved(rule.dimension, broken(rule.level), note),
     };
-    let report = |observed, outcome, note| report(threshold, dimension, observed, outcome, note);
     let (left, right) = match (scope.value(&rule.left), scope.value(&rule.right)) {
         (Ok(left), Ok(right)) => (left, right),
-        (Err(note), _) | (_, Err(note)) => return report(None, broken(rule.level), Some(note)),
-    };
-    // What is observed is the side that is not a constant; of two such sides the right one is the limit.
-    let (observed, limit) = match (rule.left.constant(), rule.right.constant()) {
-        (Some(_), _) => (right, None),
-        (None, Some(_)) => (left, None),
-        (None, None) => (left, Some(format!("compared with {}", dimension.show(right)))),
+        (Err(Nothing::Unknown(why)), _) | (_, Err(Nothing::Unknown(why))) => {
+            return unobserved(dimension, broken(rule.level), why);
+        }
+        (Err(Nothing::Unmeasured(why)), _) | (_, Err(Nothing::Unmeasured(why))) => {
+            let outcome = if rule.any { ThresholdOutcome::Pass } else { broken(rule.level) };
+            return unobserved(dimension, outcome, why);
+        }
     };
     if !left.is_finite() || !right.is_finite() {
-        return report(None, broken(rule.level), Some("not a number".to_owned()));
+        return unobserved(dimension, broken(rule.level), "not a number".to_owned());
     }
-    if rule.operator.holds(left, right) {
-        return report(Some(observed), ThresholdOutcome::Pass, limit);
+    // What is observed is the side that is not a constant; of two such sides the right one is the limit.
+    let (observed, operator, limit) = match rule.left.constant() {
+        Some(_) => (right, rule.operator.mirrored(), left),
+        None => (left, rule.operator, right),
+    };
+    let compared = rule.left.constant().or(rule.right.constant()).is_none();
+    let limits = compared.then(|| format!("compared with {}", dimension.show(limit)));
+    let (outcome, why) =
+        if operator.holds(observed, limit) { (ThresholdOutcome::Pass, None) } else { failed(rule, scope) };
+    let note: Vec<String> = limits.into_iter().chain(why).collect();
+    ThresholdReport {
+        observed: Some(observed),
+        limit: Some(limit),
+        severity: severity::of(outcome, (observed, operator, limit), dimension),
+        ..ThresholdReport::unobserved(threshold, dimension, outcome, note.join("; "))
     }
-    let (outcome, why) = failed(rule, scope);
-    let note: Vec<String> = limit.into_iter().chain(why).collect();
-    report(Some(observed), outcome, (!note.is_empty()).then(|| note.join("; ")))
 }
 
 fn broken(level: Level) -> ThresholdOutcome {
@@ -141,7 +154,7 @@ fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
     let right = rule.right.0.iter().map(|(sign, term)| (sign.flipped(), term));
     let operator = rule.operator;
     left.chain(right).filter_map(move |(sign, term)| {
-        let Term::Series(series) = term else { return None };
+        let Term::Series(_, series) = term else { return None };
         let bias = match &series.metric {
             Metric::Builtin(builtin) => builtin.bias(),
             Metric::Extra(_) => Bias::Longer,
@@ -162,20 +175,24 @@ fn excusable(rule: &Rule) -> impl Iterator<Item = &Series> {
     })
 }
 
-fn report(
-    threshold: &Threshold,
-    dimension: Dimension,
-    observed: Option<f64>,
-    outcome: ThresholdOutcome,
-    note: Option<String>,
-) -> ThresholdReport {
-    ThresholdReport {
-        expression: threshold.text.clone(),
-        level: threshold.rule.level.name().to_owned(),
-        observed,
-        unit: dimension.unit().to_owned(),
-        passed: outcome == ThresholdOutcome::Pass,
-        outcome,
-        note,
+impl ThresholdReport {
+    /// A report without a value; `note` says why, or is empty.
+    fn unobserved(
+        threshold: &Threshold,
+        dimension: Dimension,
+        outcome: ThresholdOutcome,
+        note: String,
+    ) -> Self {
+        Self {
+            expression: threshold.text.clone(),
+            level: threshold.rule.level.name().to_owned(),
+            observed: None,
+            limit: None,
+            unit: dimension.unit().to_owned(),
+            passed: outcome == ThresholdOutcome::Pass,
+            outcome,
+            severity: outcome.severity(),
+            note: (!note.is_empty()).then_some(note),
+        }
     }
 }

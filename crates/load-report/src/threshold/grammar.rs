@@ -1,10 +1,12 @@
 //! How is an expression read? A recursive descent over k6's grammar and its extensions.
 //!
 //! ```text
-//! threshold   = ["warn" | "fail"] sum operator sum {[","] option}
+//! threshold   = ["warn" | "fail"] ["any"] sum operator sum {[","] option}
 //! sum         = term {("+" | "-") term}
-//! term        = number | series | quote series quote
-//! series      = [component "::"] metric ["{" tag {"," tag} "}"] [":" aggregation]
+//! term        = number | [factor "*"] series
+//! factor      = number ["%"]
+//! series      = bare | quote bare quote
+//! bare        = [component "::"] metric ["{" tag {"," tag} "}"] [":" aggregation]
 //! tag         = key ":" value
 //! aggregation = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p(" number ")"
 //! operator    = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
@@ -43,13 +45,14 @@ pub(super) fn parse(text: &str, catalog: &Catalog) -> Parsed<Rule> {
         return Err(parser.cursor.expected("a threshold, such as response_time: p(95) < 500"));
     }
     let level = parser.level();
+    let any = parser.before_term("any");
     let left = parser.sum()?;
     let operator = parser.operator()?;
     let right = parser.sum()?;
     let abort = options::read(&mut parser.cursor)?;
     let dimension = typing::check(&parser.cursor, &left, &right)?;
     let sum = |operands: Vec<Operand>| Sum(operands.into_iter().map(|o| (o.sign, o.term)).collect());
-    Ok(Rule { level, left: sum(left), operator, right: sum(right), dimension, abort })
+    Ok(Rule { level, any, left: sum(left), operator, right: sum(right), dimension, abort })
 }
 
 struct Parser<'a> {
@@ -58,21 +61,24 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// `warn` and `fail` are levels only in front of a term: metrics may have these names.
     fn level(&mut self) -> Level {
-        let start = self.cursor.spot();
-        let level = match self.cursor.word() {
-            "warn" => Some(Level::Warn),
-            "fail" => Some(Level::Fail),
-            _ => None,
-        };
-        let before_term = self.cursor.rest().starts_with(char::is_whitespace)
-            && self.cursor.peek().is_some_and(|c| c.is_ascii_alphanumeric() || "_'\".-".contains(c));
-        if let Some(level) = level.filter(|_| before_term) {
-            return level;
+        if self.before_term("warn") {
+            return Level::Warn;
         }
-        self.cursor.back_to(start);
+        self.before_term("fail");
         Level::default()
+    }
+
+    /// Reads `word` where a term comes behind it: metrics may have such names.
+    fn before_term(&mut self, word: &str) -> bool {
+        let start = self.cursor.spot();
+        let found = self.cursor.word() == word
+            && self.cursor.rest().starts_with(char::is_whitespace)
+            && self.cursor.peek().is_some_and(|c| c.is_ascii_alphanumeric() || "_'\".-".contains(c));
+        if !found {
+            self.cursor.back_to(start);
+        }
+        found
     }
 
     fn sum(&mut self) -> Parsed<Vec<Operand>> {
@@ -92,12 +98,28 @@ impl Parser<'_> {
         let start = self.cursor.spot();
         let (term, dimension) = if let Some(first) = self.cursor.number() {
             let (value, dimension) = quantity(&mut self.cursor, start, first)?;
-            (Term::Number(value), dimension)
+            let at = self.cursor.since(start);
+            if self.cursor.eat("*") {
+                let factor = self.factor(value, dimension, at)?;
+                let (series, dimension) = self.series()?;
+                (Term::Series(factor, series), dimension)
+            } else {
+                (Term::Number(value), dimension)
+            }
         } else {
             let (series, dimension) = self.series()?;
-            (Term::Series(series), dimension)
+            (Term::Series(1.0, series), dimension)
         };
         Ok(Operand { sign, term, dimension, at: self.cursor.since(start) })
+    }
+
+    /// What a series is multiplied by: a number or a percentage above 0, so that no comparison is turned around.
+    fn factor(&self, value: f64, dimension: Option<Dimension>, at: Range<usize>) -> Parsed<f64> {
+        if value > 0.0 && dimension.is_none_or(|dimension| dimension == Dimension::Ratio) {
+            return Ok(value);
+        }
+        let message = "expected a factor above 0 without a unit, or in percent";
+        Err(self.cursor.error(at, message).help("as in 0.05 * connections_opened: count"))
     }
 
     fn series(&mut self) -> Parsed<(Series, Option<Dimension>)> {

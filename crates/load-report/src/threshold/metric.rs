@@ -84,6 +84,8 @@ pub(super) enum Builtin {
     Failures,
     /// Completed iterations.
     Iterations,
+    /// Of iterations: (failed + abandoned + unsent) / scheduled.
+    IterationErrors,
     /// Ticks never taken up.
     DroppedIterations,
     /// Calls in flight when the graceful stop ran out.
@@ -122,7 +124,7 @@ pub(super) enum Builtin {
 struct Entry(Builtin, &'static str, Kind, Dimension, Detail, Bias);
 
 /// All of them, in the order of the enum.
-const TABLE: [Entry; 34] = {
+const TABLE: [Entry; 35] = {
     use Builtin as B;
     use Dimension::{Bytes, Count, PerSecond, Ratio, Time};
     use Kind::{Counter, Figure, Gauge, Rate, Trend};
@@ -145,6 +147,7 @@ const TABLE: [Entry; 34] = {
         Entry(B::Requests, "requests", Counter, Count, Detail::Op, Bias::Less),
         Entry(B::Failures, "failures", Counter, Count, Detail::Op, Bias::None),
         Entry(B::Iterations, "iterations", Counter, Count, Detail::Phase, Bias::Less),
+        Entry(B::IterationErrors, "iteration_errors", Rate, Ratio, Detail::Phase, Bias::None),
         Entry(B::DroppedIterations, "dropped_iterations", Counter, Count, Detail::Phase, Bias::None),
         Entry(B::Abandoned, "abandoned", Counter, Count, Detail::Op, Bias::None),
         Entry(B::DataSent, "data_sent", Counter, Bytes, Detail::Op, Bias::Less),

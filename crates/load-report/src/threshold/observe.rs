@@ -8,6 +8,7 @@ use crate::tally::{Ledger, OpTally, PhaseTally};
 
 use super::dimension::Dimension;
 use super::metric::{Builtin, Kind};
+use super::nothing::{NO_SAMPLES, Nothing, absent, no_samples, unknown};
 use super::recovery;
 use super::rule::{Aggregation, Metric, OutcomeTag, Selector, Series};
 
@@ -26,14 +27,11 @@ enum Data {
     Gauge(GaugeTally),
 }
 
-/// Why there is nothing to observe.
-const NO_SAMPLES: &str = "no samples";
-
 /// The value of `series` on `run` in base units.
 ///
 /// # Errors
 /// Says why there is nothing to observe: an unknown metric, phase or op, or no samples.
-pub(super) fn observe(series: &Series, run: &RunFile) -> Result<f64, String> {
+pub(super) fn observe(series: &Series, run: &RunFile) -> Result<f64, Nothing> {
     let part = Part::of(series, run)?;
     let data = match &series.metric {
         Metric::Builtin(builtin) => part.builtin(*builtin)?,
@@ -42,24 +40,24 @@ pub(super) fn observe(series: &Series, run: &RunFile) -> Result<f64, String> {
         {
             part.share(name)
         }
-        Metric::Share(name) => return Err(format!("{NO_SAMPLES}: no rate `{name}` in this run")),
+        Metric::Share(name) => return Err(absent("rate", name)),
         Metric::Extra(name) | Metric::Counter(name)
             if series.aggregation.suits(Kind::Counter) && part.counts(name) =>
         {
             part.counter(name)
         }
-        Metric::Counter(name) => return Err(format!("{NO_SAMPLES}: no counter `{name}` in this run")),
+        Metric::Counter(name) => return Err(absent("counter", name)),
         Metric::Gauge(name, _) => part.gauge(name)?,
         Metric::Extra(name) if series.aggregation.suits(Kind::Gauge) && position(run, name).is_some() => {
             part.gauge(name)?
         }
         // An expression that was read without knowledge of the protocol may ask for what its series do not have.
         Metric::Extra(_) if !series.aggregation.suits(Kind::Trend) => {
-            return Err(format!("{NO_SAMPLES}: no rate or value `{}` in this run", series.metric.name()));
+            return Err(absent("rate or value", series.metric.name()));
         }
         Metric::Extra(name) => part.extra(name)?,
     };
-    aggregate(&data, series.aggregation).ok_or_else(|| NO_SAMPLES.to_owned())
+    aggregate(&data, series.aggregation).ok_or_else(no_samples)
 }
 
 fn aggregate(data: &Data, aggregation: Aggregation) -> Option<f64> {
@@ -135,10 +133,10 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(series: &'a Series, run: &'a RunFile) -> Result<Self, String> {
+    fn of(series: &'a Series, run: &'a RunFile) -> Result<Self, Nothing> {
         let (selector, plan) = (&series.selector, &run.header.plan);
         if let Some((key, _)) = selector.other.first() {
-            return Err(format!("{NO_SAMPLES}: no tool records the tag `{key}`"));
+            return Err(Nothing::Unknown(format!("{NO_SAMPLES}: no tool records the tag `{key}`")));
         }
         let whole = matches!(&series.metric, Metric::Builtin(builtin) if builtin.counts_everywhere());
         let keep = |phase: &PhasePlan| match &selector.phase {
@@ -183,7 +181,7 @@ impl<'a> Part<'a> {
         ns.sum::<i64>() as f64 / 1e9
     }
 
-    fn builtin(&self, metric: Builtin) -> Result<Data, String> {
+    fn builtin(&self, metric: Builtin) -> Result<Data, Nothing> {
         use Builtin as B;
         let phase_times = |of: fn(&PhaseTally) -> &Histogram| Ok(Data::Times(merged(self.tallies().map(of))));
         let calls = |of: fn(&OpTally) -> u64| self.counted(self.calls_scheduled(), self.ops().map(of).sum());
@@ -240,22 +238,27 @@ impl<'a> Part<'a> {
             B::Messages => calls(|op| op.messages),
             B::Throughput => {
                 let successes = calls(|op| op.ok)?;
-                aggregate(&successes, Aggregation::Rate)
-                    .map(Data::Figure)
-                    .ok_or_else(|| NO_SAMPLES.to_owned())
+                aggregate(&successes, Aggregation::Rate).map(Data::Figure).ok_or_else(no_samples)
             }
             B::Iterations => ticks(|tally| tally.iterations.ok + tally.iterations.failed.total()),
+            B::IterationErrors => {
+                let sum = |of: fn(&Ledger) -> u64| self.tallies().map(|tally| of(&tally.iterations)).sum();
+                Ok(Data::Share(sum(errors), sum(|iterations| iterations.scheduled)))
+            }
             B::DroppedIterations => ticks(|tally| tally.iterations.unsent),
             B::Vus => Ok(Data::Points(self.vus())),
             B::VusMax => Ok(Data::Figure(f64::from(self.run.header.plan.max_vus))),
             B::ConnectionsPeak => used(health.peak_connections as f64),
-            B::RecoveryTime => recovery::time(self.selector, self.run).map(Data::Figure),
+            // What never recovered was measured: no `any` makes that good.
+            B::RecoveryTime => {
+                recovery::time(self.selector, self.run).map(Data::Figure).map_err(Nothing::Unknown)
+            }
             B::CpuPerCall => used(self.run.generator.cpu_us_per_call / 1e3),
             B::MaxRssBytes => used(health.max_rss_bytes as f64),
         }
     }
 
-    fn extra(&self, name: &str) -> Result<Data, String> {
+    fn extra(&self, name: &str) -> Result<Data, Nothing> {
         let plan = &self.run.header.plan;
         let names = || plan.extras.iter().map(|extra| extra.name.as_str());
         let Some(index) = names().position(|extra| extra == name) else {
@@ -264,13 +267,14 @@ impl<'a> Part<'a> {
         Ok(Data::Times(merged(self.tallies().filter_map(|tally| tally.extras.get(index)))))
     }
 
-    fn gauge(&self, name: &str) -> Result<Data, String> {
+    fn gauge(&self, name: &str) -> Result<Data, Nothing> {
         let (run, plan) = (self.run, &self.run.header.plan);
         let Some(index) = position(run, name) else {
             return Err(unknown("gauge", name, plan.gauges.iter().map(|gauge| gauge.name.as_str())));
         };
         if plan.sample_s.is_none() {
-            return Err(format!("{NO_SAMPLES}: the run was made with --sample off"));
+            let why = format!("{NO_SAMPLES}: the run was made with --sample off");
+            return Err(Nothing::Unmeasured(why));
         }
         let selected = |phase: &PhasePlan| self.phases.iter().any(|(one, _)| std::ptr::eq(*one, phase));
         Ok(Data::Gauge(run.samples.tally(plan, index, selected)))
@@ -310,11 +314,11 @@ impl<'a> Part<'a> {
     }
 
     /// A count of 0 says something only where something was due.
-    fn counted(&self, scheduled: u64, count: u64) -> Result<Data, String> {
-        if scheduled == 0 { Err(NO_SAMPLES.to_owned()) } else { Ok(Data::Sum(count, self.seconds())) }
+    fn counted(&self, scheduled: u64, count: u64) -> Result<Data, Nothing> {
+        if scheduled == 0 { Err(no_samples()) } else { Ok(Data::Sum(count, self.seconds())) }
     }
 
-    fn attempts(&self, of: fn(&PhaseTally) -> u64) -> Result<Data, String> {
+    fn attempts(&self, of: fn(&PhaseTally) -> u64) -> Result<Data, Nothing> {
         let all: fn(&PhaseTally) -> u64 = |tally| tally.connects.opened + tally.connects.failed.total();
         self.counted(self.tallies().map(all).sum(), self.tallies().map(of).sum())
     }
@@ -329,10 +333,7 @@ impl<'a> Part<'a> {
     /// Which op a tick never taken up would have called is not known, so an op has no unsent calls.
     fn error_rate(&self) -> Data {
         let errors = match self.op {
-            None => {
-                let errors = |calls: &Ledger| calls.failed.total() + calls.abandoned + calls.unsent;
-                self.tallies().map(|tally| errors(&tally.calls)).sum()
-            }
+            None => self.tallies().map(|tally| errors(&tally.calls)).sum(),
             Some(_) => self.sum(|op| op.failed.total() + op.abandoned),
         };
         Data::Share(errors, self.calls_scheduled())
@@ -351,8 +352,13 @@ impl<'a> Part<'a> {
 }
 
 /// What was used, where 0 means that nobody looked or nothing ran.
-fn used(value: f64) -> Result<Data, String> {
-    if value > 0.0 { Ok(Data::Figure(value)) } else { Err(NO_SAMPLES.to_owned()) }
+fn used(value: f64) -> Result<Data, Nothing> {
+    if value > 0.0 { Ok(Data::Figure(value)) } else { Err(no_samples()) }
+}
+
+/// Whatever was due and did not end well.
+fn errors(of: &Ledger) -> u64 {
+    of.failed.total() + of.abandoned + of.unsent
 }
 
 fn begun(op: &OpTally) -> u64 {
@@ -363,12 +369,6 @@ fn merged<'a>(histograms: impl Iterator<Item = &'a Histogram>) -> Histogram {
     let mut all = Histogram::new();
     histograms.for_each(|histogram| all.merge(histogram));
     all
-}
-
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    format!("{NO_SAMPLES}: no {what} `{name}` in this run, which has: {known}")
 }
 
 #[cfg(test)]

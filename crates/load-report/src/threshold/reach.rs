@@ -5,7 +5,7 @@ use crate::model::{LoadModel, Plan, RunFile};
 use super::Threshold;
 use super::error::nearest;
 use super::metric::Builtin;
-use super::rule::{Aggregation, Metric, Operator, Rule, Series};
+use super::rule::{Aggregation, Metric, Operator, Rule, Series, Term};
 
 /// Why no target, however fast, lets a run of `plan` reach the throughput that `threshold` asks for; none when
 /// one might.
@@ -77,8 +77,9 @@ fn floor(rule: &Rule) -> Option<(&Series, f64, bool)> {
         (Some(limit), None) => (&rule.right, limit, rule.operator.mirrored()),
         _ => return None,
     };
-    let [_] = sum.0.as_slice() else { return None };
-    let series = sum.series().next()?;
+    let [(_, Term::Series(factor, series))] = sum.0.as_slice() else { return None };
+    // Of twice the throughput, half the limit is asked for.
+    let limit = limit / factor;
     match operator {
         Operator::Greater => Some((series, limit, true)),
         Operator::GreaterOrEqual | Operator::Equal => Some((series, limit, false)),

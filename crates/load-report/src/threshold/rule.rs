@@ -38,6 +38,8 @@ pub struct AbortOnFail {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rule {
     pub(super) level: Level,
+    /// Whether it holds where nothing was measured.
+    pub(super) any: bool,
     pub(super) left: Sum,
     pub(super) operator: Operator,
     pub(super) right: Sum,
@@ -62,8 +64,8 @@ pub(super) enum Sign {
 pub(super) enum Term {
     /// In base units.
     Number(f64),
-    /// To be observed.
-    Series(Series),
+    /// To be observed, and multiplied by a factor above 0.
+    Series(f64, Series),
 }
 
 /// One figure of a run.
@@ -155,7 +157,7 @@ impl Sum {
     /// Its series.
     pub(super) fn series(&self) -> impl Iterator<Item = &Series> {
         self.0.iter().filter_map(|(_, term)| match term {
-            Term::Series(series) => Some(series),
+            Term::Series(_, series) => Some(series),
             Term::Number(_) => None,
         })
     }
@@ -170,7 +172,7 @@ impl Sum {
         self.0.iter().try_fold(0.0, |sum, (sign, term)| {
             let value = match term {
                 Term::Number(number) => *number,
-                Term::Series(series) => observe(series)?,
+                Term::Series(factor, series) => factor * observe(series)?,
             };
             Ok(match sign {
                 Sign::Plus => sum + value,
@@ -276,6 +278,9 @@ impl fmt::Display for Rule {
         if self.level == Level::Warn {
             f.write_str("warn ")?;
         }
+        if self.any {
+            f.write_str("any ")?;
+        }
         self.left.print(f, self.dimension)?;
         write!(f, " {} ", self.operator)?;
         self.right.print(f, self.dimension)?;
@@ -295,7 +300,8 @@ impl Sum {
             }
             match term {
                 Term::Number(number) => write!(f, "{number}{}", dimension.suffix())?,
-                Term::Series(series) => write!(f, "{series}")?,
+                Term::Series(1.0, series) => write!(f, "{series}")?,
+                Term::Series(factor, series) => write!(f, "{factor} * {series}")?,
             }
         }
         Ok(())

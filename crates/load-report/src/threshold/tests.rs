@@ -4,4 +4,5 @@ mod errors;
 mod expressions;
 mod properties;
 mod sample;
+mod severities;
 mod verdicts;

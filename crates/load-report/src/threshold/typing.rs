@@ -60,7 +60,7 @@ pub(super) fn check(
 
 fn series(term: &Term) -> Option<(&Metric, Aggregation)> {
     match term {
-        Term::Series(series) => Some((&series.metric, series.aggregation)),
+        Term::Series(_, series) => Some((&series.metric, series.aggregation)),
         Term::Number(_) => None,
     }
 }

@@ -217,9 +217,11 @@ fn report(expression: &str, observed: Option<f64>, unit: &str, outcome: Threshol
         expression: expression.into(),
         level: level.into(),
         observed,
+        limit: None,
         unit: unit.into(),
         passed: outcome == ThresholdOutcome::Pass,
         outcome,
+        severity: outcome.severity(),
         note: observed.is_none().then(|| "no samples".to_owned()),
     }
 }

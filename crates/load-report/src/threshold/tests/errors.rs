@@ -75,7 +75,7 @@ fn expressions_that_name_what_does_not_exist() {
     unknown metric `respons_time`, did you mean `response_time`?
       respons_time: p(95)<500
       ^^^^^^^^^^^^
-    known metrics: response_time, service_time, lag, wait, lateness, loop_turn, connect_time, reconnect_time, iteration_duration, http_req_duration, grpc_req_duration, error_rate, availability, http_req_failed, http_reqs, requests, failures, iterations, dropped_iterations, abandoned, data_sent, data_received, messages, connections_opened, connections_failed, connections_lost, connect_errors, throughput, vus, vus_max, connections_peak, recovery_time, cpu_us_per_call, max_rss_bytes
+    known metrics: response_time, service_time, lag, wait, lateness, loop_turn, connect_time, reconnect_time, iteration_duration, http_req_duration, grpc_req_duration, error_rate, availability, http_req_failed, http_reqs, requests, failures, iterations, iteration_errors, dropped_iterations, abandoned, data_sent, data_received, messages, connections_opened, connections_failed, connections_lost, connect_errors, throughput, vus, vus_max, connections_peak, recovery_time, cpu_us_per_call, max_rss_bytes
     "#);
     assert_snapshot!(refused("error_rate: avg < 5"), @r#"
     error_rate has no `avg`, expected rate
@@ -168,6 +168,32 @@ fn expressions_that_compare_unlike_things() {
     cannot compare: lag{phase: [31m}: max is a time, 5% is a ratio
       lag{phase: [31m}: max < 5%
                               ^^
+    "#);
+}
+
+#[test]
+fn factors_that_are_none() {
+    assert_snapshot!(refused("lag: max < 0 * lag: avg"), @r#"
+    expected a factor above 0 without a unit, or in percent
+      lag: max < 0 * lag: avg
+                 ^
+    as in 0.05 * connections_opened: count
+    "#);
+    assert_snapshot!(refused("2ms * lag: max < 5"), @r#"
+    expected a factor above 0 without a unit, or in percent
+      2ms * lag: max < 5
+      ^^^
+    as in 0.05 * connections_opened: count
+    "#);
+    assert_snapshot!(refused("lag: max < 2 * 3"), @r#"
+    expected a metric or a number, found `3`
+      lag: max < 2 * 3
+                     ^
+    "#);
+    assert_snapshot!(refused("any any lag: max < 2"), @r#"
+    unknown metric `any`, did you mean `lag`?
+      any any lag: max < 2
+          ^^^
     "#);
 }
 

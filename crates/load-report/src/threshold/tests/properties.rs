@@ -66,9 +66,10 @@ fn rules() -> impl Strategy<Value = Rule> {
     let numbers = || prop::collection::vec((signs(), -1e6..1e9_f64), 1..4);
     let operators = prop::sample::select(Operator::TOKENS.map(|(_, operator)| operator).to_vec());
     let abort = prop::option::of((0_u64..100_000_000_000_000).prop_map(Duration::from_nanos));
-    let level = prop::sample::select(vec![Level::Fail, Level::Warn]);
-    (series(), numbers(), numbers(), operators, abort, level, any::<bool>()).prop_map(
-        |(series, mut beside, mut limit, operator, delay, level, left)| {
+    let level = (prop::sample::select(vec![Level::Fail, Level::Warn]), any::<bool>());
+    let factors = prop_oneof![Just(1.0), 1e-6..1e6_f64];
+    ((factors, series()), numbers(), numbers(), operators, abort, level, any::<bool>()).prop_map(
+        |((factor, series), mut beside, mut limit, operator, delay, (level, any), left)| {
             // Only metrics that say their dimension let numbers beside them keep theirs.
             let dimension = typing::of(&series.metric, series.aggregation).unwrap_or(
                 if series.aggregation == Aggregation::Rate { Dimension::Ratio } else { Dimension::Count },
@@ -79,10 +80,10 @@ fn rules() -> impl Strategy<Value = Rule> {
                 numbers.iter().map(|(sign, n)| (*sign, Term::Number(n * scale))).collect::<Vec<_>>()
             };
             let (limit, mut beside) = (Sum(sum(&mut limit)), sum(&mut beside));
-            beside[0].1 = Term::Series(series);
+            beside[0].1 = Term::Series(factor, series);
             let (left, right) = if left { (Sum(beside), limit) } else { (limit, Sum(beside)) };
             let abort = delay.map(|delay| AbortOnFail { delay });
-            Rule { level, left, operator, right, dimension, abort }
+            Rule { level, any, left, operator, right, dimension, abort }
         },
     )
 }

@@ -21,6 +21,7 @@ fn outcome(text: &str, run: &RunFile) -> Outcome {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_metric_is_observed() {
     let run = sample::run();
     for (series, expected, unit) in [
@@ -74,6 +75,8 @@ fn every_metric_is_observed() {
         ("failures: count", 15.0, "count"),
         ("failures{op:login}: count", 0.0, "count"),
         ("iterations: rate", 19.5, "per_s"),
+        ("iteration_errors", 0.1, "ratio"),
+        ("iteration_errors{phase:stress}: rate", 0.2, "ratio"),
         ("dropped_iterations: count", 3.0, "count"),
         ("abandoned: count", 2.0, "count"),
         ("data_sent: count", 18_000.0, "bytes"),
