@@ -190,11 +190,6 @@ fn factors_that_are_none() {
       lag: max < 2 * 3
                      ^
     "#);
-    assert_snapshot!(refused("any any lag: max < 2"), @r#"
-    unknown metric `any`, did you mean `lag`?
-      any any lag: max < 2
-          ^^^
-    "#);
 }
 
 #[test]
