@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 /// A request as it came.
@@ -91,6 +91,13 @@ pub(crate) fn parameters(query: &str) -> Vec<(String, String)> {
         (decoded(name), decoded(value))
     };
     query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+/// A path as a header may have it: names in it have been decoded before.
+pub(crate) fn encoded(path: &str) -> String {
+    const TOLD_OTHERWISE: AsciiSet =
+        CONTROLS.add(b' ').add(b'"').add(b'%').add(b'<').add(b'>').add(b'?').add(b'#');
+    utf8_percent_encode(path, &TOLD_OTHERWISE).to_string()
 }
 
 /// A text without its percent signs.

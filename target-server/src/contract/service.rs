@@ -8,7 +8,7 @@ use super::{
     file::{Action, Canned, Limit, Route, Strings},
     judge::{Found, Taken},
     limit::{Limits, Rate},
-    request::{Reply, Request},
+    request::{Reply, Request, encoded},
     shape::Wrong,
     store::{Page, Store},
     template::{Draws, Scope, Template, descend},
@@ -123,7 +123,7 @@ impl Service {
             ..Scope::default()
         };
         if let Some(redirect) = &route.redirect {
-            let mut target = redirect.text(&scope, &mut self.draws);
+            let mut target = encoded(&redirect.text(&scope, &mut self.draws));
             if !request.query.is_empty() {
                 target = format!("{target}?{}", request.query);
             }

@@ -84,6 +84,9 @@ request = "GET /old"
 query = { "q?" = "string" }
 redirect = "/new/"
 [[routes]]
+request = "GET /old/{name}"
+redirect = "/new/{path.name}/"
+[[routes]]
 request = "GET /metrics"
 text = "up {n}\n"
 [[routes]]
@@ -285,6 +288,9 @@ fn a_job_goes_on_with_each_look() {
 fn a_redirect_keeps_the_query() {
     let mut shop = shop(true);
     assert_eq!(header(&mut shop, &request("GET /old?q=1"), "Location").unwrap(), "/new/?q=1");
+    // What a path brings does not end the header's line.
+    let odd = request("GET /old/a%20b%0D%0ASet-Cookie:%25x");
+    assert_eq!(header(&mut shop, &odd, "Location").unwrap(), "/new/a%20b%0D%0ASet-Cookie:%25x/");
     let reply = shop.answer(&request("GET /old"));
     assert_eq!((reply.status, reply.body.len()), (307, 0));
     assert_eq!(
@@ -333,7 +339,7 @@ fn the_record_counts_calls_by_route_and_a_reset_starts_over() {
     assert_eq!((shop.report.unknown, shop.report.wrong.len(), shop.report.strict), (1, 2, true));
     shop.reset();
     assert!(shop.report.routes.iter().all(|route| route.calls == 0 && route.statuses.is_empty()));
-    assert_eq!((shop.report.routes.len(), shop.report.unknown, shop.report.wrong.len()), (15, 0, 0));
+    assert_eq!((shop.report.routes.len(), shop.report.unknown, shop.report.wrong.len()), (16, 0, 0));
     assert_eq!(ask(&mut shop, &request("GET /things/26")).0, 404);
 }
 
