@@ -15,8 +15,9 @@ declare -A about=(
   [doctest]='examples in the documentation run'
   [doc]='the documentation builds without a warning'
   [smoke]='run_all.sh --quick passes twice, and counts what its targets count'
+  [systems]='run_all.sh loads all of each of the five systems, as their contracts have it'
 )
-order=(tools fmt clippy layers licences shell build test doctest doc smoke)
+order=(tools fmt clippy layers licences shell build test doctest doc smoke systems)
 
 usage() {
   echo 'Usage: scripts/test.sh [STEP...]'
@@ -138,14 +139,14 @@ step_doc() { RUSTDOCFLAGS='-D warnings' within 900 cargo doc --locked --workspac
 
 # Takes a sweep again that is INVALID while a witness saw that the machine was busy. A machine that stays busy lets
 # nothing be said about the verdict; what was counted is checked all the same.
-quick_sweep() { # run
-  local attempt code
+quick_sweep() { # run, flags of run_all.sh
+  local attempt code results
   for attempt in 1 2 3; do
-    code=0
-    within 300 "$programs/witness" scripts/run_all.sh --quick --run-id "$1-$attempt" --results "$scratch" || code=$?
+    code=0 results=$scratch/$attempt
+    within 300 "$programs/witness" scripts/run_all.sh --quick --run-id "$1" --results "$results" "${@:2}" || code=$?
     ((code == 75)) || break
   done
-  sweeps+=("$scratch/$1-$attempt")
+  sweeps+=("$results/$1")
   ((code != 75)) || echo "test.sh: sweep $1: not judged, the machine was busy in $attempt of $attempt attempts"
   ((code == 0 || code == 75))
 }
@@ -155,6 +156,16 @@ step_smoke() {
   local sweeps=()
   within 900 cargo build --quiet --locked -p tool-tests --bins || return 1
   quick_sweep one && quick_sweep two && within 300 "$programs/check_sweep" "${sweeps[@]}"
+}
+
+# Each task of each class of each component once, against target-server as the system itself.
+step_systems() {
+  local system sweeps=()
+  within 900 cargo build --quiet --locked -p tool-tests --bins || return 1
+  for system in novacron nova-torch aragora platform megaagent; do
+    quick_sweep "$system" --suite "$system" --profile contract || return 1
+  done
+  within 60 "$programs/check_systems" "${sweeps[@]}"
 }
 
 # --- One after the other ---------------------------------------------------------------------------------------------
