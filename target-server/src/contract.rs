@@ -11,7 +11,6 @@ mod route;
 mod service;
 mod shape;
 mod shipped;
-#[expect(dead_code, reason = "the WebSocket listener does not ask for it yet")]
 mod socket;
 mod store;
 mod template;
@@ -24,6 +23,7 @@ use file::File;
 pub use record::{ContractReport, EventReport, MessageReport, MethodReport, RouteReport, SocketReport};
 pub(crate) use request::Request;
 pub(crate) use service::Service;
+pub(crate) use socket::session::{Answer, Client, Out, Session};
 
 /// What a service answers to whom, as its clients rely on it.
 #[derive(Debug, Clone)]

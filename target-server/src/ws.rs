@@ -1,6 +1,7 @@
 //! What happens on the WebSocket listener? Upgrades are accepted or refused, and each connection is told what the
 //! others broadcast.
 
+mod agreed;
 mod bulletin;
 mod connection;
 mod record;
@@ -18,8 +19,15 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{clock::now_ns, group::Question, serve::Context, stream::GatedStream};
+use crate::{
+    clock::now_ns,
+    contract::{Client, Session},
+    group::Question,
+    serve::Context,
+    stream::GatedStream,
+};
 
+use agreed::Agreed;
 use bulletin::Bulletin;
 use connection::Connection;
 use record::Presence;
@@ -62,16 +70,23 @@ impl WsContext {
 /// Serves a connection that was just accepted to its end, which is in the record.
 pub(crate) async fn serve(ws: Rc<WsContext>, tcp: TcpStream) {
     // In a box that goes when it is done: connections that are open need little memory.
-    let Some((id, socket)) = Box::pin(upgrade(&ws.context, tcp)).await else { return };
+    let Some((id, socket, session)) = Box::pin(upgrade(&ws.context, tcp)).await else { return };
     let presence = Presence::new(Arc::clone(&ws.context.record));
-    let code = Connection::new(ws, id, socket).serve().await;
+    let code = match session {
+        None => Connection::new(ws, id, socket).serve().await,
+        // In a box, so that connections without a contract stay small.
+        Some(session) => Box::pin(Agreed::new(ws, id, socket, *session).serve()).await,
+    };
     presence.end(code);
 }
 
-/// Answers the upgrade; the connection's number and socket, unless it was refused or was none.
-async fn upgrade(context: &Rc<Context>, tcp: TcpStream) -> Option<(u64, WebSocketStream<GatedStream>)> {
+/// A connection that was accepted: its number, its socket, and what it is in the name of a contract.
+type Upgraded = (u64, WebSocketStream<GatedStream>, Option<Box<Session>>);
+
+/// Answers the upgrade, unless it was refused or was none.
+async fn upgrade(context: &Rc<Context>, tcp: TcpStream) -> Option<Upgraded> {
     let record = &context.record;
-    let mut id = None;
+    let (mut id, mut session) = (None, None);
     #[expect(clippy::result_large_err, reason = "the library's trait wants it so")]
     let decide = |request: &Request, mut response: Response| {
         record.gate.begin(now_ns());
@@ -79,6 +94,9 @@ async fn upgrade(context: &Rc<Context>, tcp: TcpStream) -> Option<(u64, WebSocke
         id = Some(n);
         if let Some(refused) = refusal(context, request, n) {
             return Err(refused);
+        }
+        if record.has_contract() {
+            session = Some(Box::new(agree(context, request, n)?));
         }
         // The first subprotocol that is offered will do.
         let name = "sec-websocket-protocol";
@@ -93,7 +111,7 @@ async fn upgrade(context: &Rc<Context>, tcp: TcpStream) -> Option<(u64, WebSocke
     let stream = GatedStream::new(tcp, Arc::clone(record));
     let accepted = accept_hdr_async_with_config(stream, decide, Some(config)).await;
     match accepted {
-        Ok(socket) => Some((id?, socket)),
+        Ok(socket) => Some((id?, socket, session)),
         // Whoever connects and says nothing has asked for nothing.
         Err(Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::Io(_)) => None,
         Err(_) => {
@@ -113,10 +131,34 @@ fn refusal(context: &Context, request: &Request, n: u64) -> Option<ErrorResponse
         given.and_then(|value| value.strip_prefix("Bearer ")) == Some(token)
     });
     let status = if authorised { script.ws.refuse(script.seed, n)? } else { 401 };
+    Some(refused(context, status, "as scripted\n".to_owned()))
+}
+
+/// Begins a connection in the name of the contract.
+#[expect(clippy::result_large_err, reason = "the library's trait wants it so")]
+fn agree(context: &Context, request: &Request, n: u64) -> Result<Session, ErrorResponse> {
+    let text = |value: &'static str| request.headers().get(value).and_then(|value| value.to_str().ok());
+    let client = Client {
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        authorization: text("authorization"),
+    };
+    let wrong = |(status, why): (u16, String)| {
+        refused(context, status, serde_json::json!({ "contract": why }).to_string())
+    };
+    let Some(mut service) = context.record.contract() else {
+        return Err(wrong((404, "no contract".to_owned())));
+    };
+    service.connect(&client, n).map_err(wrong)
+}
+
+/// The answer to an upgrade that is refused, which is counted.
+fn refused(context: &Context, status: u16, body: String) -> ErrorResponse {
     context.record.ws.refused(status);
-    let mut response = ErrorResponse::new(Some("as scripted\n".to_owned()));
-    *response.status_mut() = status.try_into().unwrap_or_default();
     // Without it, a client would wait for the end of the body until the connection closes.
-    response.headers_mut().insert("content-length", 12.into());
-    Some(response)
+    let length = body.len().into();
+    let mut response = ErrorResponse::new(Some(body));
+    *response.status_mut() = status.try_into().unwrap_or_default();
+    response.headers_mut().insert("content-length", length);
+    response
 }

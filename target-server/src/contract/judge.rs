@@ -158,7 +158,7 @@ impl Contract {
 }
 
 /// Compares texts with names, of a query or of headers, with shapes; `free` names need none.
-fn compare_texts(
+pub(super) fn compare_texts(
     fields: &Fields,
     texts: &[(String, String)],
     free: &dyn Fn(&str) -> bool,

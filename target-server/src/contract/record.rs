@@ -98,14 +98,16 @@ impl ContractReport {
     pub(super) fn new(contract: &Contract) -> Self {
         let route = |name: &String| RouteReport { route: name.clone(), ..RouteReport::default() };
         let method = |name: &String| MethodReport { method: name.clone(), ..MethodReport::default() };
-        Self {
+        let mut report = Self {
             name: contract.name.to_string(),
             strict: contract.strict,
             actual: contract.actual,
             routes: contract.file.routes.iter().map(|one| route(&one.name)).collect(),
             grpc: contract.file.grpc.iter().map(|one| method(&one.method)).collect(),
             ..Self::default()
-        }
+        };
+        report.know(&contract.file.sockets);
+        report
     }
 
     /// Counts an answer of a route.

@@ -10,6 +10,7 @@ use super::{
     limit::{Limits, Rate},
     request::{Reply, Request, encoded},
     shape::Wrong,
+    socket::session::{Client, Session},
     store::{Page, Store},
     template::{Draws, Scope, Template, descend},
 };
@@ -76,15 +77,31 @@ impl Service {
     }
 
     /// Whether a token is good.
-    #[expect(dead_code, reason = "the WebSocket listener does not ask for it yet")]
     pub(crate) fn knows_token(&self, token: &str) -> bool {
         self.contract.file.auth.as_ref().is_some_and(|auth| self.tokens.is_good(token, &auth.accepts))
     }
 
     /// Whether a collection has this item.
-    #[expect(dead_code, reason = "the WebSocket listener does not ask for it yet")]
     pub(crate) fn has_item(&self, collection: &str, id: &str) -> bool {
         self.store.has(collection, id, &[])
+    }
+
+    /// Begins a connection, number `n` of the server.
+    ///
+    /// # Errors
+    /// Why it is refused: the status, and what is wrong.
+    pub(crate) fn connect(&mut self, client: &Client<'_>, n: u64) -> Result<Session, (u16, String)> {
+        match Session::open(&self.contract, client, self.seed ^ n.rotate_left(32), self) {
+            Ok(session) => Ok(session),
+            Err(refused) => {
+                match refused.socket {
+                    Some(socket) => self.report.turned_away(&self.contract.file.sockets[socket]),
+                    None => self.report.unknown += 1,
+                }
+                self.report.wrong(refused.why.clone());
+                Err((refused.status, refused.why))
+            }
+        }
     }
 
     /// Answers a request.

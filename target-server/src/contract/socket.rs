@@ -1,9 +1,17 @@
 //! What is agreed about a WebSocket? Who may open it, what is said on it, what comes by itself; data only.
+//!
+//! | question | module |
+//! |---|---|
+//! | What happens on one connection? | [`session`] |
+//! | What came and went, by name? | [`record`] |
+
+mod record;
+pub(super) mod session;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     file::{Named, many},
@@ -37,10 +45,10 @@ pub(crate) struct Socket {
     pub(crate) known: BTreeMap<String, Template>,
     /// What is sent where one is not; without, the connection closes with 4404.
     #[serde(default)]
-    pub(crate) unknown: Vec<Template>,
-    /// Sent at once.
+    pub(crate) unknown: Vec<Frame>,
+    /// Sent at once; the first that says `_after`, and all behind it, come later.
     #[serde(default)]
-    pub(crate) greeting: Vec<Template>,
+    pub(crate) greeting: Vec<Frame>,
     /// What follows the greeting.
     #[serde(default)]
     pub(crate) events: Vec<Event>,
@@ -98,9 +106,9 @@ pub(crate) struct Message {
     /// What the whole looks like; without, any object.
     #[serde(default)]
     pub(crate) body: Option<Shape>,
-    /// What is sent at once.
+    /// What is sent at once; the first that says `_after`, and all behind it, come later.
     #[serde(default)]
-    pub(crate) reply: Vec<Template>,
+    pub(crate) reply: Vec<Frame>,
     /// The channel that the client hears from now on.
     #[serde(default)]
     pub(crate) subscribes: Option<Template>,
@@ -112,7 +120,7 @@ pub(crate) struct Message {
     pub(crate) known: BTreeMap<String, Template>,
     /// What is sent instead where one is not.
     #[serde(default)]
-    pub(crate) unknown: Vec<Template>,
+    pub(crate) unknown: Vec<Frame>,
     /// What follows the reply.
     #[serde(default)]
     pub(crate) events: Vec<Event>,
@@ -130,7 +138,15 @@ pub(crate) struct Event {
     pub(crate) name: Option<String>,
     /// How long after the one before.
     pub(crate) after: Time,
-    pub(crate) frame: Template,
+    pub(crate) frame: Frame,
+}
+
+/// A JSON text that is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) template: Template,
+    /// `_after`: how long after the one before, in ns.
+    pub(crate) after_ns: u64,
 }
 
 /// A frame that comes again and again.
@@ -143,7 +159,7 @@ pub(crate) struct Push {
     #[serde(default)]
     pub(crate) channel: Option<String>,
     pub(crate) every: Time,
-    pub(crate) frame: Template,
+    pub(crate) frame: Frame,
 }
 
 impl Socket {
@@ -155,9 +171,61 @@ impl Socket {
         }
     }
 
+    /// What the segments of `path` are called, if it is one of its paths, and how exact that path is.
+    fn names(&self, path: &str) -> Option<(Map<String, Value>, Vec<bool>)> {
+        self.path.iter().find_map(|one| Some((one.pattern.names(path)?, one.pattern.exactness())))
+    }
+
+    /// Whether a frame of this name is one of the contract's own; others are counted together.
+    fn sends(&self, name: &str) -> bool {
+        let of_messages = self.messages.iter().flat_map(|message| {
+            let frames = message.reply.iter().chain(&message.unknown).map(Frame::name);
+            frames.chain(message.events.iter().map(Event::name))
+        });
+        let frames = self.greeting.iter().chain(&self.unknown).map(Frame::name);
+        let own = frames.chain(self.events.iter().map(Event::name));
+        own.chain(self.pushes.iter().map(|push| push.name.as_str())).chain(of_messages).any(|one| one == name)
+    }
+
     /// All collections that it asks for.
     pub(super) fn collections(&self) -> impl Iterator<Item = &String> {
         self.known.keys().chain(self.messages.iter().flat_map(|message| message.known.keys()))
+    }
+}
+
+impl Message {
+    /// Whether the fields that say so have the values that say so.
+    fn is_meant(&self, body: &Value) -> bool {
+        let field = |path: &str| path.split('.').try_fold(body, |at, name| at.get(name));
+        body.is_object() && self.when.iter().all(|(path, value)| field(path) == Some(value))
+    }
+}
+
+impl Event {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.frame.name())
+    }
+}
+
+impl Frame {
+    /// Its name in the record: its type.
+    fn name(&self) -> &str {
+        let Template::Object(fields) = &self.template else { return record::OTHER };
+        let of_type = |(name, _): &&(String, Template)| name == "type" || name == "event_type";
+        match fields.iter().find(of_type) {
+            Some((_, Template::Literal(Value::String(text)))) => text,
+            _ => record::OTHER,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Frame {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(from)?;
+        let after = value.as_object_mut().and_then(|fields| fields.remove("_after"));
+        let after = after.map(Time::deserialize).transpose().map_err(de::Error::custom)?;
+        let template = Template::from_value(&value).map_err(de::Error::custom)?;
+        Ok(Self { template, after_ns: after.map_or(0, |after| after.0) })
     }
 }
 

@@ -110,6 +110,11 @@ impl Draws {
         mix(self.0)
     }
 
+    /// Eight hexadecimal digits.
+    pub(crate) fn hex(&mut self) -> String {
+        format!("{:08x}", self.next() >> 32)
+    }
+
     /// From 0 to 1, 1 excluded.
     fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64

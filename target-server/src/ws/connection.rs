@@ -31,7 +31,7 @@ use super::{
 use crate::{clock::now_ns, script::WsHow, stream::GatedStream};
 
 /// What is sent instead of the right text.
-const WRONG: &str = "not what was sent";
+pub(super) const WRONG: &str = "not what was sent";
 
 /// A frame with a reserved opcode (RFC 6455, section 5.2).
 const MALFORMED: [u8; 4] = [0x8b, 0x02, 0xff, 0xff];
@@ -54,7 +54,7 @@ pub(super) struct Connection {
 }
 
 /// The connection is over, with this code.
-struct Over(u16);
+pub(super) struct Over(pub(super) u16);
 
 /// What the connection waits for.
 enum Event {
@@ -198,18 +198,8 @@ impl Connection {
         self.messages += 1;
         let mut answer = message;
         let mut times = 1;
+        go_wrong(&mut self.socket, fault).await?;
         match fault {
-            Some(WsHow::Close(code)) => return self.close(code).await,
-            Some(WsHow::Reset) => {
-                // If the socket refuses, the client sees a close instead of a reset.
-                let _ = self.socket.get_ref().reset_on_close();
-                return Err(Over(NO_CLOSE_FRAME));
-            }
-            Some(WsHow::Hangup) => return Err(Over(NO_CLOSE_FRAME)),
-            Some(WsHow::Malformed) => {
-                let _ = self.socket.get_mut().write_all(&MALFORMED).await;
-                return Err(Over(NO_CLOSE_FRAME));
-            }
             Some(WsHow::Never) => {
                 record.lost(Kind::Echo);
                 return Ok(());
@@ -254,21 +244,46 @@ impl Connection {
         }
     }
 
-    /// Begins a close and waits for the other side's.
-    async fn close(&mut self, code: u16) -> Result<(), Over> {
-        let frame = CloseFrame { code: code.into(), reason: "as scripted".into() };
-        if self.socket.close(Some(frame)).await.is_ok() {
-            while let Some(Ok(_)) = self.socket.next().await {}
-        }
-        Err(Over(code))
-    }
-
     async fn send(&mut self, kind: Kind, message: Message) -> Result<(), Over> {
         let bytes = message.len();
         self.socket.send(message).await.map_err(|_| Over(NO_CLOSE_FRAME))?;
         self.ws.context.record.ws.sent(kind, bytes);
         Ok(())
     }
+}
+
+/// Ends the connection, if `fault` does so.
+pub(super) async fn go_wrong(
+    socket: &mut WebSocketStream<GatedStream>,
+    fault: Option<WsHow>,
+) -> Result<(), Over> {
+    match fault {
+        Some(WsHow::Close(code)) => Err(close(socket, code, "as scripted").await),
+        Some(WsHow::Reset) => {
+            // If the socket refuses, the client sees a close instead of a reset.
+            let _ = socket.get_ref().reset_on_close();
+            Err(Over(NO_CLOSE_FRAME))
+        }
+        Some(WsHow::Hangup) => Err(Over(NO_CLOSE_FRAME)),
+        Some(WsHow::Malformed) => {
+            let _ = socket.get_mut().write_all(&MALFORMED).await;
+            Err(Over(NO_CLOSE_FRAME))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Begins a close and waits for the other side's.
+pub(super) async fn close(
+    socket: &mut WebSocketStream<GatedStream>,
+    code: u16,
+    reason: &'static str,
+) -> Over {
+    let frame = CloseFrame { code: code.into(), reason: reason.into() };
+    if socket.close(Some(frame)).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
+    }
+    Over(code)
 }
 
 fn is_broadcast(text: &str) -> bool {

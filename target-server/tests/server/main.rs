@@ -10,6 +10,7 @@ mod dwcp_data;
 mod faults;
 mod grpc;
 mod program;
+mod sockets;
 mod stall;
 mod tls;
 mod ws;

@@ -30,6 +30,10 @@ pub(crate) const fn api(system: &'static str, suite: &'static str) -> Case {
     case(system, suite, "api-load", "api")
 }
 
+const fn ws(system: &'static str, suite: &'static str) -> Case {
+    case(system, suite, "ws-load", "ws")
+}
+
 const fn actual(case: Case) -> Case {
     Case { actual: true, ..case }
 }
@@ -56,17 +60,15 @@ pub(crate) const CASES: &[Case] = &[
     actual(api("platform", "platform-actual")),
     api("megaagent", "megaagent"),
     actual(api("megaagent", "megaagent-actual")),
+    ws("novacron", "novacron"),
+    actual(ws("novacron", "novacron-actual")),
+    ws("aragora", "aragora-websocket"),
+    ws("aragora", "aragora-streaming"),
+    ws("aragora", "aragora-burst"),
+    ws("aragora", "aragora"),
+    actual(ws("aragora", "aragora-actual")),
 ];
 
 /// What runs in the tests of its own tool: SQL, and a scenario without a profile of its own that is short.
-pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
-    ("novacron", "db.toml"),
-    ("nova-torch-agent-scaling", "grpc.toml"),
-    ("novacron", "ws.toml"),
-    ("novacron-actual", "ws.toml"),
-    ("aragora", "ws.toml"),
-    ("aragora-actual", "ws.toml"),
-    ("aragora-websocket", "ws.toml"),
-    ("aragora-streaming", "ws.toml"),
-    ("aragora-burst", "ws.toml"),
-];
+pub(crate) const ELSEWHERE: &[(&str, &str)] =
+    &[("novacron", "db.toml"), ("nova-torch-agent-scaling", "grpc.toml")];

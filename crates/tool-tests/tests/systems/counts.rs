@@ -20,9 +20,63 @@ pub(crate) fn agree(case: &Case, run: &RunFile, truth: &Value) {
     }
     if case.tool == "api-load" {
         routes(case, &ops, truth, run.ledger.control_calls);
+    } else if case.tool == "ws-load" {
+        messages(case, &ops, run.connections.opened, truth);
     } else {
         let methods: u64 = ops.iter().map(|(_, calls)| calls).sum();
         assert_eq!(sum(truth, "grpc", "calls"), methods, "{what}: {truth:#}");
+    }
+}
+
+/// Every message has been sent as often as the system has heard it, every connection is known, and whatever the system says on
+/// the sockets that were opened has been said.
+fn messages(case: &Case, ops: &[(&str, u64)], opened: u64, truth: &Value) {
+    let count = |part: &str, name: &str, of: &str, number: &str| -> u64 {
+        let lines = truth[part].as_array().unwrap().iter();
+        lines.filter(|line| line[name] == of).map(|line| line[number].as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum(truth, "sockets", "opened"), opened, "{}: {truth:#}", case.suite);
+    let mut heard = 0;
+    for (op, calls) in ops {
+        let received = count("messages", "message", op, "received");
+        // A ping of Aragora's ws.toml is a control frame, and what is no message has the name of a step.
+        if received > 0 {
+            assert_eq!(received, *calls, "{}: {op}: {truth:#}", case.suite);
+        }
+        heard += received;
+    }
+    assert_eq!(sum(truth, "messages", "received"), heard, "{}: {ops:?} {truth:#}", case.suite);
+    let contract = contract(case);
+    for socket in contract["sockets"].as_array().unwrap() {
+        let path = match &socket["path"] {
+            toml::Value::Array(all) => all[0].as_str().unwrap(),
+            one => one.as_str().unwrap(),
+        };
+        // Who says nothing does not stay for what comes by itself.
+        if count("messages", "socket", path, "received") == 0 {
+            continue;
+        }
+        let parts = |key: &str| socket.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+        let said = truth["events"].as_array().unwrap().iter().filter(|event| event["socket"] == path);
+        let said: Vec<_> = said.map(|event| event["event"].as_str().unwrap()).collect();
+        let has = |name: &toml::Value| said.contains(&name.as_str().unwrap());
+        for push in parts("pushes") {
+            assert!(has(&push["name"]), "{}: no push {}: {truth:#}", case.suite, push["name"]);
+        }
+        let received = |message: &&toml::Value| {
+            let name = message["name"].as_str().unwrap();
+            truth["messages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|line| line["socket"] == path && line["message"] == name && line["received"] != 0)
+        };
+        for message in parts("messages").filter(received) {
+            let replies = message.get("reply").and_then(toml::Value::as_array).into_iter().flatten();
+            for reply in replies {
+                assert!(has(&reply["type"]), "{}: no {}: {truth:#}", case.suite, reply["type"]);
+            }
+        }
     }
 }
 

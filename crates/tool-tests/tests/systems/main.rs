@@ -6,6 +6,7 @@
 mod broken;
 mod case;
 mod counts;
+mod migrations;
 mod redis;
 mod rehearsal;
 mod system;

@@ -15,6 +15,7 @@ pub(crate) struct System {
     http: String,
     ws: String,
     grpc: String,
+    dwcp: String,
 }
 
 impl System {
@@ -33,30 +34,39 @@ impl System {
         if case.actual {
             command.arg("--actual");
         }
-        for listener in ["--http", "--ws", "--grpc"] {
+        for listener in ["--http", "--ws", "--grpc", "--dwcp"] {
             command.args([listener, "127.0.0.1:0"]);
         }
         let mut process = command.arg("--script").arg(path).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut system = Self { process, http: String::new(), ws: String::new(), grpc: String::new() };
-        while [&system.http, &system.ws, &system.grpc].iter().any(|url| url.is_empty()) {
+        let [http, ws, grpc, dwcp] = Default::default();
+        let mut system = Self { process, http, ws, grpc, dwcp };
+        while [&system.http, &system.ws, &system.grpc, &system.dwcp].iter().any(|url| url.is_empty()) {
             let line = lines.next().unwrap().unwrap();
             let (kind, url) = line.split_once(' ').unwrap();
             match kind {
                 "http" => url.clone_into(&mut system.http),
                 "ws" => url.clone_into(&mut system.ws),
                 "grpc" => url.clone_into(&mut system.grpc),
+                "dwcp" => url.clone_into(&mut system.dwcp),
                 _ => panic!("target-server said {line:?}"),
             }
         }
         Some(system)
     }
 
+    /// Where its job API of migrations is, and beside it their events.
+    pub(crate) fn dwcp(&self) -> &str {
+        &self.dwcp
+    }
+
     /// Where it is, as `run_all.sh` tells it.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+    pub(crate) fn variables(&self) -> [(&'static str, String); 6] {
         [
             ("API_URL", self.http.clone()),
+            ("ARAGORA_API_URL", self.http.clone()),
             ("WS_URL", self.ws.clone()),
+            ("ARAGORA_WS_URL", format!("{}/ws", self.ws)),
             ("GRPC_URL", self.grpc.clone()),
             ("DWCP_WS_URL", format!("{}/dwcp/v3/stream", self.ws)),
         ]
@@ -64,6 +74,11 @@ impl System {
 
     /// What it has counted, by its contract.
     pub(crate) fn truth(&self) -> Value {
+        self.all()["contract"].clone()
+    }
+
+    /// All that it has counted.
+    pub(crate) fn all(&self) -> Value {
         let address = self.http.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let request = format!("GET /truth HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -71,8 +86,7 @@ impl System {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let truth: Value = serde_json::from_str(body).unwrap();
-        truth["contract"].clone()
+        serde_json::from_str(body).unwrap()
     }
 }
 
