@@ -21,7 +21,8 @@ pub(crate) fn agree(case: &Case, run: &RunFile, truth: &Value) {
     if case.tool == "api-load" {
         routes(case, &ops, truth, run.ledger.control_calls);
     } else if case.tool == "ws-load" {
-        messages(case, &ops, run.connections.opened, truth);
+        // Whether the system is there, is asked over connections of its own.
+        messages(case, &ops, run.connections.opened + run.ledger.control_calls, truth);
     } else {
         let methods: u64 = ops.iter().map(|(_, calls)| calls).sum();
         assert_eq!(sum(truth, "grpc", "calls"), methods, "{what}: {truth:#}");
