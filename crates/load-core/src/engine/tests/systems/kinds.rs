@@ -136,7 +136,7 @@ pub(super) const ARAGORA: [Kind; 7] = [
 
 /// Aragora's users of WebSockets.
 pub(super) const ARAGORA_WS: [Kind; 1] =
-    [Kind { name: "WebSocketUser", waits: (5.0, 15.0), tasks: &[("ping", 1)] }];
+    [Kind { name: "WebSocketUser", waits: (5.0, 15.0), tasks: &[("ping (control frame)", 1)] }];
 
 /// Aragora's k6 scenario of many readers.
 pub(super) const ARAGORA_MIX: [Kind; 1] = [Kind {

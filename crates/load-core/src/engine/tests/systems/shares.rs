@@ -35,16 +35,44 @@ fn unlikely_of(habits: &Habits, kind: &Kind) -> Vec<String> {
     found
 }
 
-/// Runs the suite as `line` says and compares.
+/// Runs a shipped suite as `line` says and compares.
 fn judge<const VISITS: bool>(tool: &str, suite: &str, line: &str, kinds: &[Kind]) {
-    let (_, users) = act::<VISITS>(tool, &shipped(suite), line);
+    judge_changed::<VISITS>(tool, suite, "", line, kinds);
+}
+
+/// The same with changes.
+fn judge_changed<const VISITS: bool>(tool: &str, suite: &str, changes: &str, line: &str, kinds: &[Kind]) {
+    let changed = Changed::new(suite, changes);
+    let (_, users) = act::<VISITS>(tool, &changed.path(), line);
     assert_eq!(unlikely(&users, kinds), Vec::<String>::new(), "{suite} ({tool})");
+}
+
+/// A suite that extends a shipped one.
+struct Changed(tempfile::TempDir);
+
+impl Changed {
+    fn new(suite: &str, changes: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("extends = {:?}\n{changes}", shipped(suite));
+        std::fs::write(folder.path().join("suite.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> String {
+        self.0.path().join("suite.toml").display().to_string()
+    }
 }
 
 #[test]
 fn nova_torchs_users_do_what_its_locustfile_says() {
-    judge::<false>("db", "nova-torch", "--profile soak -u 140 -d 23m", &kinds::NOVA_TORCH);
-    judge::<false>("grpc", "nova-torch", "--profile soak -u 100 -d 8m", &kinds::NOVA_TORCH_GRPC);
+    // What another tool does is a pause alone; as a call it is seen.
+    let class = "[[users]]\nname = \"NovaOrchestratorUser\"\n[[users.tasks]]\n";
+    let seen = "name = \"register_agent_grpc\"\nsteps = [{ name = \"elsewhere\", command = \"PING\" }]\n";
+    let (seen, line) = (format!("{class}{seen}"), "--profile soak -u 140 -d 23m");
+    judge_changed::<false>("db", "nova-torch", &seen, line, &kinds::NOVA_TORCH);
+    let seen = "name = \"messages\"\nsteps = [{ name = \"elsewhere\", call = \"any/Method\" }]\n";
+    let (seen, line) = (format!("{class}{seen}"), "--profile soak -u 100 -d 8m");
+    judge_changed::<false>("grpc", "nova-torch", &seen, line, &kinds::NOVA_TORCH_GRPC);
     let line = "--profile soak -u 100 -d 13m";
     judge::<false>("db", "nova-torch-collaboration", line, &kinds::NOVA_TORCH_COLLABORATION);
 }
@@ -77,14 +105,10 @@ fn megaagents_users_do_what_its_locustfile_says() {
 /// A weight or a pause that is not what the documents say would be seen.
 #[test]
 fn a_weight_or_a_pause_that_is_another_one_is_no_chance() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("other.toml");
     let agents = |more: &str| {
-        let extends = format!("extends = {:?}\n", shipped("nova-torch"));
-        let class = "[[users]]\nname = \"NovaAgentUser\"\n";
-        std::fs::write(&path, format!("{extends}{class}{more}")).unwrap();
+        let changed = Changed::new("nova-torch", &format!("[[users]]\nname = \"NovaAgentUser\"\n{more}"));
         let line = "--profile soak --only NovaAgentUser -u 100 -d 13m";
-        let (_, users) = act::<false>("db", path.to_str().unwrap(), line);
+        let (_, users) = act::<false>("db", &changed.path(), line);
         unlikely(&users, &kinds::NOVA_TORCH[1..2])
     };
     assert_eq!(agents(""), Vec::<String>::new());
