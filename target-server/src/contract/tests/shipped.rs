@@ -120,3 +120,21 @@ fn every_route_of_every_contract_takes_what_it_asks_for_and_answers_as_it_says()
         }
     }
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_understood() {
+    let page = include_str!("../../../../docs/contracts.md");
+    let blocks: Vec<_> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let whole = Contract::parse("contracts.md", blocks[0]).unwrap();
+    assert_eq!(whole.file.routes.len(), 1);
+    for block in &blocks[1..] {
+        let before =
+            "about = \"\"\nauth = {}\ncollections.rooms = { key = \"id\", id = \"{n}\", item = {} }\n";
+        let part = format!("{before}{block}");
+        let script = crate::Script::parse("contracts.md", block).is_ok();
+        let contract = Contract::parse("contracts.md", &part);
+        assert!(script || contract.is_ok(), "{block}\n{contract:?}");
+    }
+    assert!(blocks.len() >= 3);
+}
