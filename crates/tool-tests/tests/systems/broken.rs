@@ -172,6 +172,19 @@ fn a_stalled_stream() {
     broken.judge();
 }
 
+/// Aragora answers on its WebSockets, and tells nothing of the debates: no call fails, and no debate ends.
+#[test]
+fn a_stream_that_says_nothing_more() {
+    let broken = Broken {
+        case: smoke(case("aragora", "aragora-streaming", "ws-load", "ws")),
+        line: "-u 5 -d 4s",
+        script: "[ws]\nfail = { how = \"lose_push\" }\n",
+        fails: &["debate_time: count>0"],
+        kinds: &[],
+    };
+    broken.judge();
+}
+
 /// Nova-Torch's orchestrator refuses every fifth registration.
 #[test]
 fn a_wrong_code() {
