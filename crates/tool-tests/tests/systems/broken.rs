@@ -159,9 +159,22 @@ fn a_missing_field() {
     broken.judge();
 }
 
-/// Aragora's WebSockets say nothing for a while; users who ask whether somebody is there get no answer in time.
+/// Aragora lets everybody look on and says nothing. No call fails; but where no message comes, none of them is good.
 #[test]
 fn a_stalled_stream() {
+    let broken = Broken {
+        case: Case { profile: "streaming", ..case("aragora", "aragora-streaming", "ws-load", "ws") },
+        line: "--scale-time 0.015 --scale-users 0.1",
+        script: "[ws]\nfail = [{ how = \"never\" }, { how = \"lose_push\" }]\n",
+        fails: &["ws_errors: rate<5%"],
+        kinds: &[],
+    };
+    broken.judge();
+}
+
+/// Aragora stands still for two seconds: who asks whether somebody is there gets no answer in time, or no connection.
+#[test]
+fn a_server_that_stands_still() {
     let broken = Broken {
         case: smoke(case("aragora", "aragora", "ws-load", "ws")),
         line: "-u 10 --think 50ms..150ms --timeout 500ms -d 3s",
