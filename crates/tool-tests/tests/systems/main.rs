@@ -6,6 +6,7 @@
 mod broken;
 mod case;
 mod counts;
+mod failover;
 mod migrations;
 mod redis;
 mod rehearsal;
