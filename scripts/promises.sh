@@ -60,14 +60,16 @@ stop() {
 }
 trap 'stop; [[ -z $scratch ]] || scripts/services.sh stop "$scratch"; rm -rf "$said" "$scratch"' EXIT
 
-# Starts the databases, and names them.
+databases=() # what names them: VARIABLE=URL
+
+# Starts the databases.
 start_databases() {
   local kind url _
   scratch=$(mktemp -d)
   while read -r kind url _; do
     case $kind in
-      postgres) export DATABASE_URL=$url ;;
-      redis) export REDIS_URL=$url ;;
+      postgres) databases+=("DATABASE_URL=$url") ;;
+      redis) databases+=("REDIS_URL=$url") ;;
     esac
   done < <(scripts/services.sh start "$scratch")
 }
@@ -75,12 +77,14 @@ start_databases() {
 # Which system the rows with these letters are of; the others start what they need.
 declare -A systems=([NC]=novacron [NT]=nova-torch [AR]=aragora [PL]=platform [MA]=megaagent)
 
-# Starts the system of a row instead of the one before, and names it.
+# Starts the system of a row instead of the one before, and names it and the databases.
 start_system() { # letters
   local out kind url any=127.0.0.1:0 named=0
   stop
-  unset API_URL WS_URL GRPC_URL DWCP_WS_URL
+  unset API_URL WS_URL GRPC_URL DWCP_WS_URL DATABASE_URL REDIS_URL
   [[ -n ${systems[$1]-} ]] || return 0
+  [[ -n $scratch ]] || start_databases
+  ((${#databases[@]} == 0)) || export "${databases[@]?}"
   exec {out}< <(exec target-server --contract "${systems[$1]}" --strict --http "$any" --ws "$any" --grpc "$any")
   server=$!
   while ((named < 3)) && read -r -t 10 kind url <&"$out"; do
@@ -103,7 +107,6 @@ good=0 bad=0
 while IFS=$'\t' read -r id command <&3; do
   asked "$id" || continue
   if ((own == 1)) && [[ ${id%%-*} != "$started" ]]; then
-    [[ -n $scratch ]] || start_databases
     started=${id%%-*}
     start_system "$started"
   fi
