@@ -6,12 +6,13 @@ set -euo pipefail
 usage() {
   cat <<'END'
 Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--scale-time X] [--scale-users X]
-                          [--run-id ID] [--results DIR] [--require-all] [--attempts N] [--quick]
+                          [--var NAME=VALUE] [--run-id ID] [--results DIR] [--require-all] [--attempts N] [--quick]
 
   --suite S          a folder of suites/, or a path [default: reference]; `aggregate suites` lists them
   --profile P[,P...] which loads of the suite; several have one verdict [default: steady of reference, else smoke]
   --environment E    where the targets are, of those that the suite knows [default: local of reference; else what the
                      variables below say, or servers that are started]
+  --var NAME=VALUE   a value for {{NAME}} of the suite, also -e; repeatable (not with reference)
   --scale-time X     all times of the profile by this, and
   --scale-users X    all users and rates by this: a rehearsal of the same shape (not with reference)
   --run-id ID        name of the run's folder [default: the time in UTC]
@@ -248,6 +249,11 @@ while (($# > 0)); do
     --scale-time | --scale-users)
       [[ ${2-} =~ ^[0-9]*\.?[0-9]+$ ]] || refuse "$1 ${2:-(nothing)}; expected a number like 0.1"
       passed+=("$1" "$2")
+      shift 2
+      ;;
+    -e | --var)
+      [[ ${2-} == ?*=* ]] || refuse "$1 ${2:-(nothing)}; expected NAME=VALUE"
+      passed+=(--var "$2")
       shift 2
       ;;
     --quick)

@@ -158,6 +158,10 @@ pub(crate) struct ComponentsArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
 
+    /// A value for {{NAME}}, passed to every tool that has a suite; repeatable
+    #[arg(short = 'e', long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) vars: Vec<String>,
+
     /// All times by this
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = factor)]
     pub(crate) scale_time: f64,
@@ -189,6 +193,14 @@ pub(crate) enum ShowFormat {
     K6,
     /// A locustfile
     Locust,
+}
+
+/// NAME=VALUE that can stand between tabs in a line.
+fn variable(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.contains(['\t', '\n', '\r']) => Ok(text.to_owned()),
+        _ => Err("expected NAME=VALUE, in one line without tabs".into()),
+    }
 }
 
 fn factor(text: &str) -> Result<f64, String> {

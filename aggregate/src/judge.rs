@@ -6,6 +6,7 @@ use std::path::Path;
 
 use load_report::exit::Exit;
 use load_report::model::{RunFile, ThresholdOutcome, ThresholdReport};
+use load_report::render::units::rehearsal;
 use load_report::summary::{Component, SUMMARY_SCHEMA, Summary, TargetReport};
 use load_report::threshold::{Level, Scope, Threshold, evaluate};
 use load_report::verdict::Verdict;
@@ -107,6 +108,7 @@ pub(crate) fn judge(loaded: Loaded, targets: &[Target], require_all: bool) -> Su
         notes.push(format!("skipped: {}; {not_evaluated} targets not evaluated", names.join(", ")));
         exits.push(if require_all { Exit::Failed } else { Exit::Pass });
     }
+    notes.extend(runs.iter().find_map(|run| rehearsal(&run.header.plan)));
     let stopped = runs.iter().filter(|run| run.interrupted && !run.recovered);
     notes.extend(
         stopped.map(|run| format!("{} was stopped by a signal before its time", run.header.component)),
@@ -178,7 +180,9 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn target(&self, target: &Target) -> (TargetReport, Exit) {
-        let (report, exit) = self.report(&target.threshold, None);
+        let rehearsals = self.runs.values().filter_map(|run| run.header.plan.rehearsal);
+        let users = rehearsals.map(|rehearsal| rehearsal.users).max_by(f64::total_cmp);
+        let (report, exit) = self.report(&target.threshold.clone().rehearsed(users.unwrap_or(1.0)), None);
         let (name, description) = (target.name.clone(), target.description.clone());
         (TargetReport { name, description, report }, exit)
     }

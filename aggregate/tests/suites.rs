@@ -82,6 +82,7 @@ fn what_is_not_there_is_told_with_what_is() {
         (&["profiles", "list", "aragorn"], "no suite aragorn; expected a folder"),
         (&["components", "aragora", "--profile", "hevy"], "did you mean heavy?"),
         (&["components", "aragora"], "--profile"),
+        (&["components", "aragora", "--profile", "light", "-e", "vms"], "expected NAME=VALUE"),
         (&["suites", "nowhere"], "nowhere: No such file"),
     ] {
         let answer = aggregate(arguments);
@@ -118,8 +119,13 @@ fn the_components_of_a_system_come_in_their_order_and_scaled() {
     let dwcp = novacron[1].join(" ");
     assert!(dwcp.starts_with("1 dwcp dwcp dwcp-load --stage 12s:25 --stage 30s:50 "), "{dwcp}");
     assert!(novacron[1].contains(&"error_rate<2%".to_owned()), "{dwcp}");
+    // It is told that it is a rehearsal, as those with a suite know by themselves.
+    assert!(dwcp.contains(" --rehearsal 0.1,0.5 "), "{dwcp}");
+    let vars = components(&["novacron", "--profile", "load", "-e", "vms=50", "--var", "who=A B"]);
+    assert!(vars[0].join("|").contains("|--var|vms=50|--var|who=A B|"), "{:?}", vars[0]);
+    assert!(!vars[1].iter().any(|word| word == "--var" || word == "--rehearsal"), "{:?}", vars[1]);
     let torch = components(&["nova-torch", "--profile", "smoke", "--environment", "docker"]);
-    assert_eq!(torch.iter().filter(|words| words[0] == "0").count(), 2);
+    assert_eq!(torch.iter().filter(|words| words[0] == "0").count(), 3);
     assert!(
         torch[0].join(" ").contains("db-load redis --suite nova-torch --profile smoke --environment docker")
     );

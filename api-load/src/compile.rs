@@ -28,6 +28,8 @@ pub struct Base<'a> {
     pub secure: bool,
     /// Path before that of every step.
     pub prefix: &'a str,
+    /// The command line has a token, which wins over the environment's.
+    pub has_token: bool,
     /// Headers of every step that has none of the same name.
     pub headers: &'a [(String, String)],
     /// Statuses of a good answer, unless a step says otherwise.
@@ -47,7 +49,7 @@ pub fn compiled(suite: &Suite, base: &Base<'_>) -> Result<(Script<Step>, FromSui
         counters: rules::COUNTERS.map(plan).into(),
         rates: vec![RatePlan { name: "checks".into(), cases: 1, all: 2 }],
     };
-    let compiler = Compiler::new(&suite.measures, Some(base.version.at_once()), plans);
+    let compiler = Compiler::new(&suite.measures, Some(base.version.at_once()), plans).answering();
     Calls::new(suite, base)
         .and_then(|calls| compiler.run(suite, |compiler, step, names| calls.call(compiler, step, names)))
         .map_err(|error| UsageError::new(error.to_string()))
@@ -64,7 +66,9 @@ struct Calls<'a> {
 
 impl<'a> Calls<'a> {
     fn new(suite: &Suite, base: &'a Base<'a>) -> Result<Self, SuiteError> {
-        let headers = suite.environment.headers.clone();
+        let environment = &suite.environment;
+        let headers =
+            if base.has_token { environment.headers_but_token() } else { environment.headers.clone() };
         let mut calls = Self { base, headers, expect: None, timeout: None, ways: base.ways };
         if let Some(mut defaults) = suite.defaults.clone() {
             if let Some(mut table) = defaults.table("headers")? {
@@ -104,7 +108,12 @@ impl<'a> Calls<'a> {
             .version
             .request((self.base.secure, ways), &parts, names)
             .map_err(|why| line.wrong(why))?;
-        let (statuses, tests) = match step.expect.clone().or_else(|| self.expect.clone()) {
+        let mut others = Vec::new();
+        for expect in &step.or_expect {
+            let (statuses, good) = good(expect.clone(), names, "expect")?;
+            others.push((statuses.unwrap_or_else(|| self.base.statuses.clone()), good));
+        }
+        let (statuses, mut tests) = match step.expect.clone().or_else(|| self.expect.clone()) {
             Some(expect) => good(expect, names, "expect")?,
             None => (None, Good::default()),
         };
@@ -112,17 +121,25 @@ impl<'a> Calls<'a> {
             Some(poll) => Some(good(poll.until.clone(), names, "until")?),
             None => None,
         };
+        let mut statuses = statuses.unwrap_or_else(|| self.base.statuses.clone());
+        let mut ways = Vec::new();
+        if !others.is_empty() {
+            ways = std::iter::once((statuses, std::mem::take(&mut tests))).chain(others).collect();
+            statuses = Statuses::all(ways.iter().map(|(statuses, _)| statuses));
+        }
         let needed = request.text.slots();
         let needs = names.variables().filter(|(_, slot)| needed.contains(slot));
         let rules = Rules {
             needs: needs.map(|(name, slot)| (slot, name.to_owned())).collect(),
             expects: step.expect.is_some() || self.expect.is_some(),
             good: tests,
+            ways,
             until,
             captures: step.captures.clone(),
             feeds: compiler.feeds(step),
+            by_answer: step.feeds.iter().any(|feed| feed.gives.is_of_answer()),
         };
-        let expect = Expect { statuses: statuses.unwrap_or_else(|| self.base.statuses.clone()), text: None };
+        let expect = Expect { statuses, text: None };
         Ok(Made {
             name: format!("{method} {}", redact::target(path)),
             step: Step { request, expect, rules: Some(Box::new(rules)) },

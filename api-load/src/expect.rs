@@ -64,6 +64,11 @@ impl Statuses {
         if given.is_empty() { Self(vec![StatusRange { first: 200, last: 399 }]) } else { Self(given) }
     }
 
+    /// Those of all of `several`.
+    pub fn all<'a>(several: impl Iterator<Item = &'a Self>) -> Self {
+        Self(several.flat_map(|statuses| &statuses.0).copied().collect())
+    }
+
     /// Whether `status` is one of them.
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| (range.first..=range.last).contains(&status))

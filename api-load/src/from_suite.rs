@@ -31,6 +31,7 @@ pub(crate) fn api(mut args: ApiArgs, suite: &Suite) -> Result<Api, UsageError> {
             "no target: give --url http://HOST[:PORT], or the suite an environment with a url",
         ));
     }
+    let has_token = args.headers.token.bearer()?.is_some();
     let statuses = Statuses::new(args.expect_status.clone());
     let tls = args.tls.clone();
     let mut api = Api::unsettled(args)?;
@@ -43,6 +44,7 @@ pub(crate) fn api(mut args: ApiArgs, suite: &Suite) -> Result<Api, UsageError> {
         version: api.version,
         secure: api.url.secure,
         prefix: &prefix,
+        has_token,
         headers: &api.headers,
         statuses: &statuses,
         ways: api.manner.ways,

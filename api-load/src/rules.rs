@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use load_core::compile::{Feeds, feed};
+use load_core::compile::{Feeds, counts, feed, feed_by_answer};
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_net::http::request::Buffers;
 use load_net::http::{self, Exchanged, Sink};
@@ -29,12 +29,16 @@ pub struct Rules {
     pub expects: bool,
     /// What a good answer is, besides its status.
     pub good: Good,
+    /// Where there are several kinds of good answers: their statuses and the rest of each; one of them has to hold.
+    pub ways: Vec<(Statuses, Good)>,
     /// What must hold before the iteration goes on.
     pub until: Option<(Option<Statuses>, Good)>,
     /// What the user keeps.
     pub captures: Vec<Capture>,
     /// What goes to metrics.
     pub feeds: Feeds,
+    /// Some of that is about status or headers.
+    pub by_answer: bool,
 }
 
 /// Tests of an answer, but for its status.
@@ -106,16 +110,37 @@ impl Sink for Keeper<'_> {
 }
 
 impl Rules {
+    fn goods(&self) -> impl Iterator<Item = &Good> {
+        let until = self.until.iter().map(|(_, good)| good);
+        std::iter::once(&self.good).chain(self.ways.iter().map(|(_, good)| good)).chain(until)
+    }
+
+    /// Whether an answer that has one of the good statuses is a good one.
+    fn judge(&self, answer: &Answer<'_>, time: Duration, scope: &Scope) -> Result<(), String> {
+        self.good.judge(answer, time, scope)?;
+        let mut wrong = String::new();
+        let is_of =
+            |statuses: &Statuses| u16::try_from(answer.status).is_ok_and(|status| statuses.contains(status));
+        for (_, good) in self.ways.iter().filter(|(statuses, _)| is_of(statuses)) {
+            match good.judge(answer, time, scope) {
+                Ok(()) => return Ok(()),
+                Err(why) if wrong.is_empty() => wrong = why,
+                Err(why) => {
+                    let _ = write!(wrong, "; or {why}");
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
     fn needs_body(&self) -> bool {
-        let tests = [Some(&self.good), self.until.as_ref().map(|(_, good)| good)];
-        tests.into_iter().flatten().any(|good| good.tests.need_body() || good.tests.size.is_some())
+        self.goods().any(|good| good.tests.need_body() || good.tests.size.is_some())
             || self.captures.iter().any(Capture::needs_body)
             || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
     }
 
     fn needs_json(&self) -> bool {
-        let tests = [Some(&self.good), self.until.as_ref().map(|(_, good)| good)];
-        tests.into_iter().flatten().any(|good| good.tests.need_json())
+        self.goods().any(|good| good.tests.need_json())
             || self.captures.iter().any(Capture::needs_json)
             || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
     }
@@ -152,8 +177,8 @@ pub async fn call(
         show(&kept.head, "< ", probe);
         show(&kept.body, "< ", probe);
     }
-    let is_expected =
-        exchanged.result.as_ref().is_ok_and(|answer| step.expect.statuses.contains(answer.status));
+    let status = exchanged.result.as_ref().ok().map(|answer| answer.status);
+    let is_expected = status.is_some_and(|status| step.expect.statuses.contains(status));
     let json = if is_expected && rules.needs_json() { serde_json::from_slice(&kept.body).ok() } else { None };
     let content = Content { kept, json };
     let result = judge(exchanged, &content, (step, rules), time, &mut vu.scope, probe);
@@ -161,7 +186,13 @@ pub async fn call(
         probe.count(CHECKS_MADE, 1);
         probe.count(CHECKS_PASSED, u64::from(result.is_ok()));
     }
-    feed(&rules.feeds, result.is_ok(), time, content.json.as_ref(), probe);
+    if let Some(ok) = counts(&result, &vu.scope) {
+        feed(&rules.feeds, ok, time, content.json.as_ref(), probe);
+        if rules.by_answer {
+            let has = |name: &str| field(&content.kept.head, name).is_some();
+            feed_by_answer(&rules.feeds, status.map(Into::into), &has, probe);
+        }
+    }
     kept.head.shrink_to(KEEP);
     kept.body.shrink_to(KEEP);
     result
@@ -211,7 +242,7 @@ fn judge(
     }
     let seen =
         Answer { status: answer.status.into(), header: &header, body: &kept.body, json: json.as_ref() };
-    let mut right = rules.good.judge(&seen, time, scope);
+    let mut right = rules.judge(&seen, time, scope);
     let mut pending = false;
     if right.is_ok()
         && let Some((statuses, until)) = &rules.until

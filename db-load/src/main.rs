@@ -11,6 +11,8 @@ fn main() -> ExitCode {
         Tool::new::<Redis>(REDIS),
         Tool::check::<Postgres>("db-load check", POSTGRES),
         Tool::once::<Postgres>("db-load once", POSTGRES),
+        Tool::check::<Postgres>("db-load check postgres", POSTGRES),
+        Tool::once::<Postgres>("db-load once postgres", POSTGRES),
         Tool::check::<Redis>("db-load check redis", REDIS),
         Tool::once::<Redis>("db-load once redis", REDIS),
         Tool::other(CLEANUP, db_load::cleanup::main),

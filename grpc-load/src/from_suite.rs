@@ -84,7 +84,9 @@ struct Calls<'a> {
 
 impl<'a> Calls<'a> {
     fn new(suite: &Suite, args: &'a GrpcArgs) -> Result<Self, SuiteError> {
-        let metadata = suite.environment.headers.clone();
+        let has_token = args.server.token.bearer().is_ok_and(|token| token.is_some());
+        let environment = &suite.environment;
+        let metadata = if has_token { environment.headers_but_token() } else { environment.headers.clone() };
         let (expect, timeout, deadline, gzip) = (None, None, args.deadline, args.gzip);
         let mut calls = Self { args, metadata, expect, timeout, deadline, gzip };
         if let Some(mut defaults) = suite.defaults.clone() {

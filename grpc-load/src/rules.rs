@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use load_core::compile::{Feeds, feed};
+use load_core::compile::{Feeds, counts, feed};
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
@@ -111,7 +111,9 @@ pub async fn call(
         probe.count(CHECKS_MADE, 1);
         probe.count(CHECKS_PASSED, u64::from(result.is_ok()));
     }
-    feed(&rules.feeds, result.is_ok(), time, json.as_ref(), probe);
+    if let Some(ok) = counts(&result, &vu.scope) {
+        feed(&rules.feeds, ok, time, json.as_ref(), probe);
+    }
     result
 }
 

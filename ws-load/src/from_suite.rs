@@ -31,11 +31,14 @@ pub(crate) fn ws(mut args: WsArgs, suite: &Suite) -> Result<Ws, UsageError> {
         let why = "no target: give --url ws://HOST[:PORT], or the suite an environment with a url";
         return Err(UsageError::new(why));
     }
+    let environment = &suite.environment;
+    let has_token = args.headers.token.bearer()?.is_some();
+    let suite_headers = if has_token { environment.headers_but_token() } else { environment.headers.clone() };
     let mut ws = Ws::plain(args)?;
     let base = Base {
         url: &ws.url,
         headers: &ws.headers,
-        suite_headers: Vec::new(),
+        suite_headers,
         subprotocols: &ws.args.subprotocol,
         max_message: ws.max_message(),
     };

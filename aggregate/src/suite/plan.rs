@@ -11,6 +11,7 @@ pub(super) fn components(asked: &ComponentsArgs) -> Result<String, Failure> {
     let what = Asked {
         profile: asked.profile.clone(),
         environment: asked.environment.clone(),
+        vars: asked.vars.clone(),
         scale_time: asked.scale_time,
         scale_users: asked.scale_users,
     };

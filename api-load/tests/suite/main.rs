@@ -1,10 +1,12 @@
 //! Suites, run by the binary against a shop that this project's server knows nothing of.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod answers;
 mod events;
 mod k6;
 mod mistakes;
 mod parallel;
+mod rehearse;
 mod runs;
 mod setup;
 mod steps;

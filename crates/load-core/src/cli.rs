@@ -270,7 +270,8 @@ fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P,
     let own = P::Args::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     let mut protocol = match suite::read(args, P::SUITE)? {
         Some(suite) => {
-            let typed = (args.vus.is_some(), args.connections.is_some());
+            let once = suite.profile.once;
+            let typed = (args.vus.is_some() || once, args.connections.is_some() && !once);
             suite::apply(args, &suite)?;
             let protocol = P::with_suite(own, suite)?;
             if protocol.sharing() == Sharing::Exclusive {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use load_report::model::{ExtraPlan, RatePlan};
 use load_suite::node::SuiteError;
+use load_suite::scope::Scope;
 use load_suite::suite::{self, Gives, Measure, MeasureKind, Suite};
 use load_suite::template::Names;
 use load_suite::think::Think;
@@ -14,7 +15,8 @@ use serde_json::Value as Json;
 
 use crate::outside::Outside;
 use crate::protocol::{
-    Act, Branch, Call, Hold, OpId, Parallel, Poll, Probe, Script, Task, TaskStep, Timer, UserClass,
+    Act, Branch, Call, Fault, Hold, OpId, Outcome, Parallel, Poll, Probe, Script, Task, TaskStep, Timer,
+    UserClass,
 };
 
 /// What is counted and timed under which names; other places refer to them by index.
@@ -86,6 +88,8 @@ pub struct Compiler {
     at_once: Option<NonZeroU32>,
     /// Connections are held, and messages come by themselves.
     holds: bool,
+    /// Answers have statuses and headers, and several kinds of them may be good.
+    answers: bool,
     /// The steps that are being compiled are those before or behind the run.
     outside: bool,
     meters: Vec<Meter>,
@@ -94,6 +98,7 @@ pub struct Compiler {
     plans: Plans,
 }
 
+const ANSWERS: &str = "for HTTP, which api-load alone speaks throughout";
 const HOLDS: &str = "for connections that are held, which ws-load alone has; leave it out";
 
 /// A series or counter of this name and meaning.
@@ -105,8 +110,15 @@ impl Compiler {
     /// For a suite with these metrics, and a protocol with these `plans` of its own, which makes `at_once` calls at the same
     /// time, or as many as there are, unless the suite says how many.
     pub fn new(measures: &[Measure], at_once: Option<NonZeroU32>, plans: Plans) -> Self {
-        let mut compiler =
-            Self { at_once, holds: false, outside: false, meters: Vec::new(), op_of: HashMap::new(), plans };
+        let mut compiler = Self {
+            at_once,
+            holds: false,
+            answers: false,
+            outside: false,
+            meters: Vec::new(),
+            op_of: HashMap::new(),
+            plans,
+        };
         compiler.meters = measures.iter().map(|measure| compiler.meter(measure)).collect();
         compiler
     }
@@ -115,6 +127,12 @@ impl Compiler {
     #[must_use]
     pub fn holding(self) -> Self {
         Self { holds: true, ..self }
+    }
+
+    /// For a protocol whose answers have statuses and headers: metrics may be fed by them, and `expect` may be a list.
+    #[must_use]
+    pub fn answering(self) -> Self {
+        Self { answers: true, ..self }
     }
 
     /// Whether the present step is made once, before or behind the run, over a connection of its own.
@@ -228,6 +246,7 @@ impl Compiler {
                 return Err(SuiteError::at(&step.place, format!("hold: {HOLDS}")));
             }
             (None, Some(hold)) => Act::Hold(Box::new(self.hold(hold, names, call)?)),
+            (None, None) if step.pause => Act::Pause,
             (None, None) => Act::Call(self.call(step, names, call)?),
         };
         Ok(TaskStep {
@@ -287,6 +306,7 @@ impl Compiler {
         call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<Outside<S>, SuiteError> {
         let step = &one.step;
+        self.look(step)?;
         let made = call(self, step, names)?;
         let poll = step.poll.as_ref();
         Ok(Outside {
@@ -307,6 +327,7 @@ impl Compiler {
         names: &mut Names,
         call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<Call<S>, SuiteError> {
+        self.look(step)?;
         let made = call(self, step, names)?;
         let name = step.name.as_ref().map_or(&made.name, |name| &name.value);
         let op = self.op(name).ok_or_else(|| {
@@ -316,6 +337,17 @@ impl Compiler {
         let poll = step.poll.as_ref().map(|poll| self.poll(poll));
         let timeout = step.timeout.or(made.timeout).map(Into::into);
         Ok(Call { op, step: made.step, poll, timeout })
+    }
+
+    /// Refuses what is for answers of another kind.
+    fn look(&self, step: &suite::Step) -> Result<(), SuiteError> {
+        let fed = step.feeds.iter().any(|feed| feed.gives.is_of_answer());
+        let what = match (step.or_expect.is_empty(), fed) {
+            (false, _) => "expect: a list of answers is",
+            (true, true) => "metrics: status and header are",
+            (true, false) => return Ok(()),
+        };
+        if self.answers { Ok(()) } else { Err(SuiteError::at(&step.place, format!("{what} {ANSWERS}"))) }
     }
 
     fn poll(&mut self, poll: &suite::Poll) -> Poll {
@@ -355,6 +387,34 @@ fn in_order<S>(tasks: Vec<Task<S>>) -> Vec<TaskStep<S>> {
         })
     };
     tasks.into_iter().flat_map(steps).collect()
+}
+
+/// Whether a call that came to `result` is one for metrics, and a good one: of the looks of a poll the last one is.
+pub fn counts(result: &Result<Outcome, Fault>, scope: &Scope) -> Option<bool> {
+    match result {
+        Ok(outcome) if outcome.pending => (!scope.looks_again).then_some(false),
+        result => Some(result.is_ok()),
+    }
+}
+
+/// Gives metrics what the answer has for them whatever the step expects; `status` is none where there was no answer.
+pub fn feed_by_answer(feeds: &Feeds, status: Option<u32>, header: &dyn Fn(&str) -> bool, probe: &Probe<'_>) {
+    for (gives, meter) in feeds {
+        let is = match gives {
+            Gives::Status(ranges) => status
+                .is_some_and(|status| ranges.iter().any(|(first, last)| (*first..=*last).contains(&status))),
+            Gives::Header(name) => status.is_some() && header(name),
+            _ => continue,
+        };
+        match *meter {
+            Meter::Counter(counter) => probe.count(counter, u64::from(is)),
+            Meter::Rate(cases, all) => {
+                probe.count(cases, u64::from(is));
+                probe.count(all, 1);
+            }
+            Meter::Trend(_) => {}
+        }
+    }
 }
 
 /// Gives metrics what a call has for them: whether it was good, how long it took, and its answer as JSON.

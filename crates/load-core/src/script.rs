@@ -58,7 +58,7 @@ pub struct TaskStep<S> {
     pub conditions: Vec<Condition>,
     /// What is done.
     pub act: Act<S>,
-    /// Pause before the next call of the iteration.
+    /// Pause before the next call of the iteration; behind its last step, before the next iteration, instead of the class's.
     pub think: Think,
     /// The iteration goes on when it has failed, and is a failed one at its end; these variables are not set then. Without it the
     /// iteration ends.
@@ -74,6 +74,8 @@ pub enum Act<S> {
     Parallel(Box<Parallel<S>>),
     /// It holds the user's connection for a time.
     Hold(Box<Hold<S>>),
+    /// Nothing: the step is its pause.
+    Pause,
 }
 
 /// One call, or one that is made again until its condition holds.
@@ -141,7 +143,7 @@ impl<S> TaskStep<S> {
     pub(crate) fn is_possible(&self, scope: &Scope) -> bool {
         hold(&self.conditions, scope)
             && match &self.act {
-                Act::Call(_) | Act::Hold(_) => true,
+                Act::Call(_) | Act::Hold(_) | Act::Pause => true,
                 Act::Parallel(group) => group.branches.iter().any(|branch| branch.is_possible(scope)),
             }
     }
@@ -152,6 +154,7 @@ impl<S> TaskStep<S> {
             Act::Call(call) => (Some(call), &[][..], &[][..]),
             Act::Parallel(group) => (None, group.branches.as_slice(), &[][..]),
             Act::Hold(hold) => (None, &[][..], hold.timers.as_slice()),
+            Act::Pause => (None, &[][..], &[][..]),
         };
         let timed = timers.iter().flat_map(|timer| timer.calls.iter().map(|(_, branch)| branch));
         one.into_iter().chain(several.iter().chain(timed).map(|branch| &branch.call))
@@ -160,7 +163,7 @@ impl<S> TaskStep<S> {
     /// How many of its calls are under way at most.
     fn width(&self) -> u64 {
         match &self.act {
-            Act::Call(_) | Act::Hold(_) => 1,
+            Act::Call(_) | Act::Hold(_) | Act::Pause => 1,
             Act::Parallel(group) => u64::from(group.at_once.get()).min(group.branches.len() as u64),
         }
     }

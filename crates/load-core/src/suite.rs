@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use load_report::model::Rehearsal;
 use load_suite::fields::At;
 use load_suite::suite::{Choice, Event, Suite, scaled_time, tree};
 
@@ -53,6 +54,15 @@ pub(crate) fn read(args: &LoadArgs, tool: &str) -> Result<Option<Suite>, UsageEr
 pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError> {
     let (time, users) = (args.suite.scale_time.unwrap_or(1.0), args.suite.scale_users.unwrap_or(1.0));
     let mut profile = suite.profile.clone().scaled(time, users);
+    let same = |factor: f64| factor.total_cmp(&1.0).is_eq();
+    if !(profile.once || same(time) && same(users)) {
+        args.rehearsal = Some(Rehearsal { time, users });
+    }
+    if profile.once {
+        // It says itself who there is, and what each of them does.
+        (args.vus, args.rate, args.spawn_rate, args.requests) = (None, None, None, None);
+        args.stages.clear();
+    }
     if args.rate.is_some() && profile.rate.is_none() {
         // Users become arrivals.
         (profile.vus, profile.spawn_rate) = (None, None);
@@ -95,6 +105,7 @@ pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError
     args.graceful_stop = args.graceful_stop.or(profile.graceful_stop);
     let threshold = |text: &At<String>| (text.place.to_string(), text.value.clone());
     args.suite_thresholds = suite.thresholds.iter().map(threshold).collect();
+    args.no_thresholds |= !suite.judge;
     args.rows.clone_from(&suite.rows);
     args.events =
         suite.events.iter().map(|event| Event { at: scaled_time(event.at, time), ..event.clone() }).collect();

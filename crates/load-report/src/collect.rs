@@ -288,6 +288,7 @@ pub(crate) mod tests {
             gauges: Vec::new(),
             sample_s: None,
             thresholds: Vec::new(),
+            rehearsal: None,
             tags: BTreeMap::new(),
             args: serde_json::Value::Null,
         };

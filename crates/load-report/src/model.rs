@@ -17,7 +17,7 @@ use crate::gauge::{GaugeReport, Samples};
 use crate::tally::{Ledger, Tally};
 use crate::verdict::{Invalid, Verdict};
 
-pub use plan::{ExtraPlan, Header, LoadModel, PhasePlan, Plan, RatePlan, Segment, Stage};
+pub use plan::{ExtraPlan, Header, LoadModel, PhasePlan, Plan, RatePlan, Rehearsal, Segment, Stage};
 pub use threshold::{Severity, ThresholdOutcome, ThresholdReport};
 
 /// The schema that this build writes, and the only one it reads.

@@ -15,6 +15,7 @@ mod observe;
 mod options;
 mod reach;
 mod recovery;
+mod rehearse;
 mod rule;
 mod scan;
 mod severity;

@@ -15,6 +15,8 @@ pub struct Scope {
     pub now_ns: i64,
     /// What the user knows, by slot.
     pub vars: Vars,
+    /// The present call looks whether something holds, and another one follows where it does not.
+    pub looks_again: bool,
     /// The same for all draws of a run.
     pub seed: u64,
     draws: Cell<u64>,

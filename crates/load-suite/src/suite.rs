@@ -78,6 +78,8 @@ pub struct Suite {
     pub profile: Profile,
     /// Thresholds of the suite and of the profile, as written.
     pub thresholds: Vec<At<String>>,
+    /// They are judged.
+    pub judge: bool,
     /// Metrics of the suite's own.
     pub measures: Vec<Measure>,
     /// What every step does that says nothing else.
@@ -120,6 +122,7 @@ impl Suite {
         let hidden = names.constants().filter(|(key, value)| is_secret(key) && !value.is_empty());
         let mut secrets: Vec<_> = hidden.map(|(_, value)| value.to_owned()).collect();
         secrets.extend(environment.settle(&names)?);
+        let judge = judged(&mut fields, &names)?;
         let mut rows = None;
         for data in data(&mut fields, &names, read)? {
             let own = (data.order == Order::Unique).then(|| (data.name.clone(), data.rows.len() as u64));
@@ -146,6 +149,7 @@ impl Suite {
             environment,
             profile,
             thresholds,
+            judge,
             measures,
             defaults,
             users,
@@ -168,6 +172,18 @@ fn wanted(
 ) -> Result<Option<String>, SuiteError> {
     let written = fields.text(key)?.map(|text| scene::known(&text, names)).transpose()?;
     Ok(given.cloned().or(written))
+}
+
+/// Takes `judge`: whether anything is to hold.
+fn judged(fields: &mut Fields, names: &Names) -> Result<bool, SuiteError> {
+    let Some(text) = fields.text("judge")? else { return Ok(true) };
+    match scene::known(&text, names)?.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        other => {
+            Err(text.wrong(format!("judge: {other:?}; expected true (1, yes, on) or false (0, no, off)")))
+        }
+    }
 }
 
 /// What a name means before anything was captured: `[vars]`, then `over` (of the first that has it), then `-e`. Each may insert

@@ -39,6 +39,10 @@ pub(crate) enum Value {
     Int(i64, i64),
     Float(f64, f64),
     Pick(Vec<String>),
+    /// From so many to so many of these, each of which is JSON, as a JSON list.
+    Sample(usize, usize, Vec<String>),
+    /// What a variable holds, or something else while it holds nothing.
+    Or(usize, Box<Value>),
     Hex(usize),
     Text(usize),
     NowMs,

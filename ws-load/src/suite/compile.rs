@@ -68,7 +68,6 @@ struct Calls {
 
 impl Calls {
     fn defaults(&mut self, written: &Written, base: &mut Base<'_>) -> Result<(), SuiteError> {
-        base.suite_headers.clone_from(&written.environment.headers);
         let Some(mut defaults) = written.defaults.clone() else { return Ok(()) };
         if let Some(mut table) = defaults.table("headers")? {
             base.suite_headers.extend(texts(&mut table)?);

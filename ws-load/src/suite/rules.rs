@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use load_core::compile::{Feeds, feed};
+use load_core::compile::{Feeds, counts, feed};
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
@@ -117,7 +117,9 @@ impl Rules {
             probe.count(self.counters.made(), 1);
             probe.count(self.counters.passed(), u64::from(judged.is_ok()));
         }
-        feed(&self.feeds, judged.is_ok(), time, seen.and_then(Seen::json_if_known), probe);
+        if let Some(ok) = counts(&judged, scope) {
+            feed(&self.feeds, ok, time, seen.and_then(Seen::json_if_known), probe);
+        }
         judged
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use load_report::model::Segment;
+use load_report::model::{Rehearsal, Segment};
 use load_suite::stage::Stage;
 use load_suite::suite::{Event, k6_thresholds};
 use load_suite::think::Think;
@@ -74,6 +74,10 @@ pub struct LoadArgs {
     /// The suite's smallest table with a row for each user: its name, and how many users that makes at most.
     #[arg(skip)]
     pub rows: Option<(String, u64)>,
+
+    /// Times and users were multiplied by T and U already: what is without a suite is marked as a rehearsal so.
+    #[arg(long, value_name = "T,U", value_parser = rehearsal, hide = true)]
+    pub rehearsal: Option<Rehearsal>,
 
     /// Worker threads of each process [default: all cores].
     #[arg(long, value_name = "N", help_heading = "Machine")]
@@ -246,6 +250,9 @@ fn expressions(text: &str) -> Result<Expressions, String> {
     k6_thresholds(file, &json).map(Expressions).map_err(|error| error.to_string())
 }
 
+/// The place of thresholds that are on the command line.
+pub(super) const TYPED: &str = "--threshold";
+
 /// `--processes auto`.
 pub(super) const AUTO: u32 = 0;
 
@@ -262,6 +269,14 @@ fn processes(text: &str) -> Result<u32, String> {
 fn factor(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
     factor.ok_or_else(|| "expected a factor above 0, like 0.1".into())
+}
+
+fn rehearsal(text: &str) -> Result<Rehearsal, String> {
+    let factors = text.split_once(',').map(|(time, users)| (factor(time), factor(users)));
+    match factors {
+        Some((Ok(time), Ok(users))) => Ok(Rehearsal { time, users }),
+        _ => Err("expected two factors, like 0.05,0.1".into()),
+    }
 }
 
 fn instant(text: &str) -> Result<jiff::Timestamp, String> {
@@ -287,7 +302,7 @@ impl LoadArgs {
     /// The thresholds of the command line and of the suite, each behind its place.
     pub(crate) fn all_thresholds(&self) -> impl Iterator<Item = (&str, &str)> {
         let typed = self.thresholds.iter().flat_map(|given| &given.0);
-        let typed = typed.map(|text| ("--threshold", text.as_str()));
+        let typed = typed.map(|text| (TYPED, text.as_str()));
         typed.chain(self.suite_thresholds.iter().map(|(place, text)| (place.as_str(), text.as_str())))
     }
 }

@@ -94,9 +94,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, UsageError> {
 /// When the flags contradict each other or cannot do what they say.
 pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
     check(args)?;
-    if let (Some(why), true) = (context.users_only, args.rate.is_some()) {
-        return refuse(format!("--rate: {why}; give --vus"));
-    }
+    users_or_rate(args, &context)?;
     let duration = duration(args);
     let (load, vus, max_vus, record_rate) = load(args, duration, context.sharing)?;
     enough_to_do(args, &load, vus)?;
@@ -107,8 +105,8 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
             "--warmup {warmup:?} covers the whole run of {duration:?}; nothing would be counted: make the run longer"
         ));
     }
-    let lanes = context.sharing.lanes();
-    let connections = args.connections.unwrap_or_else(|| vus.div_ceil(lanes.unwrap_or(1)));
+    let lanes = context.sharing.lanes().unwrap_or(1);
+    let connections = args.connections.unwrap_or_else(|| vus.div_ceil(lanes));
     let (timeout, graceful_stop) = (args.timeout.unwrap_or(PATIENCE), args.graceful_stop.unwrap_or(PATIENCE));
     let thresholds = promises::read(args, &context)?;
     let sample = sample(args, &context, &thresholds)?;
@@ -143,6 +141,7 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         gauges: context.gauges,
         sample_s: sample.map(seconds),
         thresholds: Vec::new(),
+        rehearsal: args.rehearsal,
         tags: args.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         args: context.args,
     };
@@ -172,6 +171,14 @@ pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
         sample: sample.filter(|_| args.segment.index == 0).map(Nanos::from),
         secrets: context.secrets,
     })
+}
+
+/// A protocol may know users alone.
+fn users_or_rate(args: &LoadArgs, context: &Context) -> Result<(), UsageError> {
+    match context.users_only.filter(|_| args.rate.is_some()) {
+        Some(why) => refuse(format!("--rate: {why}; give --vus")),
+        None => Ok(()),
+    }
 }
 
 /// Processes of this segment.

@@ -4,7 +4,7 @@ use load_report::model::Plan;
 use load_report::threshold::{Catalog, Threshold, unknown, with_defaults};
 
 use super::Context;
-use super::args::{LoadArgs, SuiteArgs};
+use super::args::{LoadArgs, SuiteArgs, TYPED};
 use crate::error::UsageError;
 
 /// All thresholds, the default one included.
@@ -20,10 +20,16 @@ pub(super) fn read(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>,
         .with_counters(&context.counters)
         .with_rates(&context.rates)
         .with_gauges(&context.gauges);
+    // What is typed beside a suite is meant as it is typed; without one all of it comes from a profile.
+    let of_suite = args.suite.suite.is_some();
+    let users = args.rehearsal.map_or(1.0, |rehearsal| rehearsal.users);
     let parse = |(place, text): (&str, &str)| {
-        Threshold::parse(text, &catalog).map_err(|error| UsageError::new(format!("{place}: {error}")))
+        let threshold = Threshold::parse(text, &catalog);
+        let threshold = threshold.map_err(|error| UsageError::new(format!("{place}: {error}")))?;
+        let typed = place == TYPED && of_suite;
+        Ok(if typed { threshold } else { threshold.rehearsed(users) })
     };
-    Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, _>>()?))
+    Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, UsageError>>()?))
 }
 
 /// Those of `all` that `plan` can keep or break. Where the command line leaves out tasks, what holds where nothing was measured

@@ -78,6 +78,15 @@ pub enum LoadModel {
     Open,
 }
 
+/// By what a profile was made smaller, or larger, to be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rehearsal {
+    /// All its times were multiplied by this.
+    pub time: f64,
+    /// All its users, rates and limits a second were multiplied by this.
+    pub users: f64,
+}
+
 /// The effective plan, as printed at the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
@@ -134,6 +143,9 @@ pub struct Plan {
     pub sample_s: Option<f64>,
     /// Thresholds as given, the default one included.
     pub thresholds: Vec<String>,
+    /// The run is a rehearsal of its profile: its verdict is none on the profile itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
     /// `--tag K=V`.
     pub tags: BTreeMap<String, String>,
     /// The protocol's own flags, without secrets.

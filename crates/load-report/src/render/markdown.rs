@@ -9,7 +9,8 @@ use crate::verdict::Verdict;
 use super::escape::markdown;
 use super::text::fault;
 use super::units::{
-    PERCENTILES, bytes, count, gauge, number, observed, offered, percent, percentiles, seconds, verdict,
+    PERCENTILES, bytes, count, gauge, number, observed, offered, percent, percentiles, rehearsal, seconds,
+    verdict,
 };
 
 /// Most rows of a table of failures.
@@ -96,6 +97,7 @@ fn recommendations(out: &mut String, summary: &Summary) {
 fn component(out: &mut String, run: &RunFile) {
     let plan = &run.header.plan;
     put!(out, "\n{} (exit code {}).\n", capital(&verdict(run)), run.exit.code());
+    bullets(out, &rehearsal(plan).into_iter().collect::<Vec<_>>());
     let reasons: Vec<String> =
         run.invalid.iter().map(|reason| format!("why invalid: {}", reason.why)).collect();
     bullets(out, &reasons);

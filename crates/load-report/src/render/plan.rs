@@ -33,6 +33,7 @@ pub fn text(plan: &Plan) -> String {
         units::counted(plan.threads.into(), "thread", "threads"),
         plan.seed
     ));
+    lines.extend(units::rehearsal(plan));
     for threshold in &plan.thresholds {
         lines.push(format!("must     {threshold}"));
     }

@@ -11,8 +11,8 @@ use crate::verdict::Verdict;
 use super::escape::terminal;
 use super::table::Table;
 use super::units::{
-    PERCENTILES, bytes, count, counted, gauge, number, observed, offered, percent, percentiles, seconds,
-    verdict,
+    PERCENTILES, bytes, count, counted, gauge, number, observed, offered, percent, percentiles, rehearsal,
+    seconds, verdict,
 };
 
 /// Most rows of the table of failures.
@@ -30,6 +30,9 @@ pub fn run(run: &RunFile, colour: bool) -> String {
     );
     let exit = run.exit.code();
     put!(out, "  {}; exit code {exit}\n", verdict(run));
+    if let Some(rehearsal) = rehearsal(&header.plan) {
+        put!(out, "  {rehearsal}\n");
+    }
     for reason in &run.invalid {
         put!(out, "  {} {}\n", paint.red("why invalid:"), terminal(&reason.why));
     }

@@ -1,7 +1,7 @@
 //! How are numbers written for people? Three digits that matter, thousands apart, the unit beside them.
 
 use crate::gauge::GaugeUnit;
-use crate::model::{Quantiles, RunFile, Severity, ThresholdReport};
+use crate::model::{Plan, Quantiles, Rehearsal, RunFile, Severity, ThresholdReport};
 
 /// A count with its thousands apart: `12,345`.
 pub fn count(n: u64) -> String {
@@ -117,6 +117,16 @@ pub fn offered(run: &RunFile) -> String {
         }
         None => counted(plan.vus.into(), "virtual user", "virtual users"),
     }
+}
+
+/// That the run is none of the profile itself, where it is so.
+pub fn rehearsal(plan: &Plan) -> Option<String> {
+    let Rehearsal { time, users } = plan.rehearsal?;
+    Some(format!(
+        "rehearsal: all times by {}, users, rates and limits a second by {}",
+        number(time),
+        number(users)
+    ))
 }
 
 /// The verdict in words.

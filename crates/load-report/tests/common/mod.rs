@@ -63,6 +63,7 @@ pub(crate) fn plan() -> Plan {
         sample_s: Some(1.0),
         extras: vec![ExtraPlan { name: "time_to_first_byte".into(), help: "first byte − start".into() }],
         thresholds: Vec::new(),
+        rehearsal: None,
         tags: BTreeMap::from([("branch".into(), "main".into())]),
         args: serde_json::json!({ "method": "GET" }),
     }

@@ -9,9 +9,12 @@ use super::profile::Profile;
 
 impl Profile {
     /// The same shape with all its times by `time` and all its users, or arrivals a second, by `users`; of something
-    /// there is at least one left.
+    /// there is at least one left. What is made once is made once.
     #[must_use]
     pub fn scaled(mut self, time: f64, users: f64) -> Self {
+        if self.once {
+            return self;
+        }
         let longer = |duration: Duration| scaled_time(duration, time);
         let more = |n: u64| if n == 0 { 0 } else { ((n as f64 * users).round() as u64).max(1) };
         self.duration = self.duration.map(longer);

@@ -106,8 +106,10 @@ impl Timer {
 fn step(fields: Fields, names: &mut Names, measures: &[Measure]) -> Result<Step, SuiteError> {
     let step = Step::read(fields, names, measures)?;
     let wrong = |why: &str| Err(SuiteError::at(&step.place, why));
-    if step.parallel.is_some() || step.hold.is_some() {
-        return wrong("timers: each makes one call at a time; hold and parallel are steps of their own");
+    if step.parallel.is_some() || step.hold.is_some() || step.pause {
+        return wrong(
+            "timers: each makes one call at a time; hold, pause and parallel are steps of their own",
+        );
     }
     if step.think.is_some() {
         return wrong("think: calls of a timer have no pause behind them; every says when the next one is");

@@ -48,6 +48,17 @@ pub enum Gives {
     Number(u64),
     /// A number in the answer; milliseconds for a trend.
     Json(Path),
+    /// Whether the answer has one of these statuses, from the first to the last each, whatever the step expects.
+    Status(Vec<(u32, u32)>),
+    /// Whether the answer has this header, by its lower-case name.
+    Header(String),
+}
+
+impl Gives {
+    /// Whether it is about what only answers of HTTP have.
+    pub fn is_of_answer(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Header(_))
+    }
 }
 
 /// Whether thresholds can name it.
@@ -94,6 +105,16 @@ impl Feed {
             SuiteError::at(&node.place, format!("metrics: unknown {name}; {hint}"))
         })?;
         let kind = measures[measure].kind;
+        if matches!(node.value, Value::Table(_)) {
+            let gives = of_answer(Fields::of(node.clone(), "metrics")?)?;
+            return match kind {
+                MeasureKind::Counter | MeasureKind::Rate => Ok(Self { measure, gives }),
+                MeasureKind::Trend => Err(SuiteError::at(
+                    &node.place,
+                    format!("metrics: {name} is a trend; status and header are for a counter or a rate"),
+                )),
+            };
+        }
         let number = if let Value::Integer(n) = node.value { u64::try_from(n).ok() } else { None };
         let written = text(node, name)?;
         let gives = match (written.value.as_str(), number) {
@@ -106,12 +127,41 @@ impl Feed {
         };
         let fits = match gives {
             Gives::Time => kind == MeasureKind::Trend,
-            Gives::Ok | Gives::Failed => kind != MeasureKind::Trend,
+            Gives::Ok | Gives::Failed | Gives::Status(_) | Gives::Header(_) => kind != MeasureKind::Trend,
             Gives::Number(_) => kind == MeasureKind::Counter,
             Gives::Json(_) => kind != MeasureKind::Rate,
         };
         if fits { Ok(Self { measure, gives }) } else { Err(wrong(&written, name)) }
     }
+}
+
+/// `{ status = 429 }` or `{ header = "Retry-After" }`.
+fn of_answer(mut fields: Fields) -> Result<Gives, SuiteError> {
+    let statuses = fields.texts("status")?;
+    let header = fields.text("header")?;
+    let gives = match (statuses.as_slice(), header) {
+        ([], Some(header)) => Gives::Header(header.value.to_ascii_lowercase()),
+        ([_, ..], None) => Gives::Status(statuses.iter().map(statuses_of).collect::<Result<_, _>>()?),
+        _ => return Err(fields.wrong("metrics: expected either status or header in the table")),
+    };
+    fields.finish("metrics")?;
+    Ok(gives)
+}
+
+/// `429`, `500-503` or `4xx`.
+fn statuses_of(text: &At<String>) -> Result<(u32, u32), SuiteError> {
+    let number = |text: &str| text.trim().parse().ok().filter(|status| (100..=599).contains(status));
+    let written = text.value.as_str();
+    let range = match (written.split_once('-'), written.strip_suffix("xx")) {
+        (Some((first, last)), _) => number(first).zip(number(last)),
+        (None, Some(class)) => number(&format!("{class}00")).map(|first| (first, first + 99)),
+        (None, None) => number(written).map(|status| (status, status)),
+    };
+    range.filter(|(first, last)| first <= last).ok_or_else(|| {
+        text.wrong(format!(
+            "status: {written:?}; expected a status like 429, a range like 500-503, or a class like 4xx"
+        ))
+    })
 }
 
 fn wrong(written: &At<String>, name: &str) -> SuiteError {

@@ -49,6 +49,9 @@ impl Outside {
         if step.hold.is_some() {
             return wrong("it holds nothing; leave hold out");
         }
+        if step.pause {
+            return wrong("a step without a call; give think to the step before it");
+        }
         if step.goes_on.is_some() {
             return wrong(
                 "steps before a run end with the first that fails, those behind it go on; leave on_failure out",

@@ -17,6 +17,8 @@ pub struct Asked {
     pub profile: String,
     /// The environment; the first one otherwise.
     pub environment: Option<String>,
+    /// Values for `{{name}}`, written as NAME=VALUE.
+    pub vars: Vec<String>,
     /// All times by this.
     pub scale_time: f64,
     /// All users by this.
@@ -118,7 +120,14 @@ pub fn plan(given: &str, asked: &Asked, read: Read<'_>) -> Result<Vec<Job>, Suit
         };
         let mut flags = match load {
             None => continue,
-            Some(Load::Own(profile)) => profile.scaled(asked.scale_time, asked.scale_users).flags(),
+            Some(Load::Own(profile)) => {
+                let mut flags = profile.scaled(asked.scale_time, asked.scale_users).flags();
+                if is_factor(asked.scale_time) || is_factor(asked.scale_users) {
+                    let factors = format!("{},{}", asked.scale_time, asked.scale_users);
+                    flags.extend(["--rehearsal".to_owned(), factors]);
+                }
+                flags
+            }
             Some(Load::Named(name)) if there.contains(&name) => of_suite(suite, name, asked),
             Some(Load::Named(name)) => {
                 let message = format!(
@@ -149,14 +158,21 @@ pub fn plan(given: &str, asked: &Asked, read: Read<'_>) -> Result<Vec<Job>, Suit
     Ok(jobs)
 }
 
+/// Whether it changes something: one alone would say that it is a rehearsal.
+fn is_factor(factor: f64) -> bool {
+    factor.to_bits() != 1.0_f64.to_bits()
+}
+
 fn of_suite(suite: String, profile: String, asked: &Asked) -> Vec<String> {
     let mut flags = vec!["--suite".to_owned(), suite, "--profile".to_owned(), profile];
     if let Some(environment) = &asked.environment {
         flags.extend(["--environment".to_owned(), environment.clone()]);
     }
+    for var in &asked.vars {
+        flags.extend(["--var".to_owned(), var.clone()]);
+    }
     for (flag, factor) in [("--scale-time", asked.scale_time), ("--scale-users", asked.scale_users)] {
-        // One would say that it is a rehearsal.
-        if factor.to_bits() != 1.0_f64.to_bits() {
+        if is_factor(factor) {
             flags.extend([flag.to_owned(), factor.to_string()]);
         }
     }

@@ -22,6 +22,9 @@ pub struct Environment {
     pub vars: Vec<(String, At<String>)>,
 }
 
+/// The header of a token.
+const TOKEN: &str = "authorization";
+
 impl Environment {
     /// The one that is called `wanted`, or the first one.
     pub(super) fn choose(suite: &mut Fields, wanted: Option<&str>) -> Result<Self, SuiteError> {
@@ -38,6 +41,13 @@ impl Environment {
         Ok(Self { name, url, token, headers, vars })
     }
 
+    /// Its headers without that of its token, for a command line that has a token of its own.
+    pub fn headers_but_token(&self) -> Vec<(String, At<String>)> {
+        let place = self.token.as_ref().map(|token| &token.place);
+        let is_token = |(name, value): &&(String, At<String>)| name == TOKEN && Some(&value.place) == place;
+        self.headers.iter().filter(|header| !is_token(header)).cloned().collect()
+    }
+
     /// URL and token as `names` make them, and the token as a header; returned is the token, which nobody may see.
     pub(super) fn settle(&mut self, names: &Names) -> Result<Option<String>, SuiteError> {
         if let Some(url) = &mut self.url {
@@ -52,7 +62,7 @@ impl Environment {
             return Ok(None);
         }
         let place = token.place.clone();
-        self.headers.push(("authorization".into(), At { place, value: format!("Bearer {value}") }));
+        self.headers.push((TOKEN.into(), At { place, value: format!("Bearer {value}") }));
         Ok(Some(value))
     }
 }

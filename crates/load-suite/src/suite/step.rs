@@ -26,6 +26,8 @@ pub struct Step {
     pub conditions: Vec<Condition>,
     /// What a good answer is, when it says so.
     pub expect: Option<Fields>,
+    /// What is a good answer, too: one of them, or `expect`, has to hold.
+    pub or_expect: Vec<Fields>,
     /// What the user keeps of the answer.
     pub captures: Vec<Capture>,
     /// How to go on until something holds.
@@ -42,6 +44,8 @@ pub struct Step {
     pub parallel: Option<Parallel>,
     /// For how long it holds the connection, instead of a call.
     pub hold: Option<Hold>,
+    /// It is a pause alone.
+    pub pause: bool,
     /// The other keys: what is sent.
     pub request: Fields,
 }
@@ -91,12 +95,17 @@ impl Step {
         let goes_on = on_failure(&mut fields)?;
         let parallel = Parallel::read(&mut fields, names, measures)?;
         let hold = if parallel.is_none() { Hold::read(&mut fields, names, measures)? } else { None };
-        if parallel.is_some() || hold.is_some() {
+        let pause = parallel.is_none() && hold.is_none() && fields.flag("pause")?;
+        if pause && think.is_none_or(|think| think == Think::None) {
+            return Err(fields.wrong("pause: for how long? give think = \"2s\" or \"1s..3s\" beside it"));
+        }
+        if parallel.is_some() || hold.is_some() || pause {
             return Ok(Self {
                 place,
                 name: None,
                 conditions: Vec::new(),
                 expect: None,
+                or_expect: Vec::new(),
                 captures: Vec::new(),
                 poll: None,
                 think,
@@ -105,11 +114,18 @@ impl Step {
                 feeds: Vec::new(),
                 parallel,
                 hold,
+                pause,
                 request: fields,
             });
         }
         let name = fields.text("name")?;
-        let expect = fields.table("expect")?;
+        let (expect, or_expect) = if fields.list("expect") {
+            let mut all = fields.tables("expect")?.into_iter();
+            let first = all.next().ok_or_else(|| fields.wrong("expect: a list of nothing; leave it out"))?;
+            (Some(first), all.collect())
+        } else {
+            (fields.table("expect")?, Vec::new())
+        };
         let captures = Capture::read_all(&mut fields, names)?;
         let poll = fields.table("poll")?.map(Poll::read).transpose()?;
         let timeout = fields.duration("timeout")?.map(|at| at.value);
@@ -119,6 +135,7 @@ impl Step {
             name,
             conditions: Vec::new(),
             expect,
+            or_expect,
             captures,
             poll,
             think,
@@ -127,6 +144,7 @@ impl Step {
             feeds,
             parallel: None,
             hold: None,
+            pause: false,
             request: fields,
         })
     }
@@ -143,6 +161,7 @@ impl Step {
                 hold.steps_mut().try_for_each(|step| step.condition(names))?;
                 "a step with hold"
             }
+            (None, None) if self.pause => "a pause",
             (None, None) => return Ok(()),
         };
         // Nothing is left for the protocol.
@@ -221,8 +240,12 @@ impl Parallel {
         if step.parallel.is_some() {
             return Err(SuiteError::at(&place, "parallel: within parallel; put all calls into one list"));
         }
-        if step.hold.is_some() {
-            return Err(SuiteError::at(&place, "hold: within parallel; give it a step of its own"));
+        if step.hold.is_some() || step.pause {
+            let what = if step.pause { "pause" } else { "hold" };
+            return Err(SuiteError::at(
+                &place,
+                format!("{what}: within parallel; give it a step of its own"),
+            ));
         }
         if step.think.is_some() {
             return Err(SuiteError::at(

@@ -1,5 +1,5 @@
-//! How is a placeholder written? `name`, `table.column`, `generator(arguments)`, `env.NAME or "default"`, each with `| raw`,
-//! `| json` or `| url`.
+//! How is a placeholder written? `name`, `table.column`, `generator(arguments)`, `env.NAME or "default"`, `captured or "default"`,
+//! each with `| raw`, `| json` or `| url`.
 
 use crate::nearest::nearest;
 
@@ -35,7 +35,7 @@ pub enum TemplateError {
 }
 
 /// Generators, as they are written.
-const GENERATORS: [&str; 12] = [
+const GENERATORS: [&str; 13] = [
     "seq",
     "vu",
     "iteration",
@@ -46,6 +46,7 @@ const GENERATORS: [&str; 12] = [
     "int(1, 6)",
     "float(0.1, 0.9)",
     "pick(\"a\", \"b\")",
+    "sample(1, 2, \"a\", \"b\")",
     "hex(8)",
     "text(100)",
 ];
@@ -147,19 +148,21 @@ pub(crate) fn value(expression: &str, column: usize, names: &Names) -> Result<Va
     Err(TemplateError::Unknown { column, name, hint: Some(hint) })
 }
 
-/// `env.NAME or REST`: the variable of the environment where it is set and not empty, and REST otherwise.
+/// `NAME or REST`: the variable of the environment, or what was captured, where it is set and not empty, and REST otherwise.
 fn either(expression: &str, column: usize, names: &Names) -> Option<Result<Value, TemplateError>> {
     let (name, rest) = expression.split_once(" or ")?;
-    let name = name.trim_end();
-    if !name.starts_with("env.") {
-        return None;
+    let (name, rest) = (name.trim_end(), rest.trim());
+    let otherwise = || {
+        let quoted = ['"', '\''].into_iter().find_map(|quote| rest.strip_prefix(quote)?.strip_suffix(quote));
+        quoted.map_or_else(|| value(rest, column, names), |text| Ok(Value::Constant(text.to_owned())))
+    };
+    if let Some(Value::Var(slot)) = names.value(name) {
+        return Some(otherwise().map(|rest| Value::Or(slot, Box::new(rest))));
     }
     if let Some(set) = names.constant(name).filter(|set| !set.is_empty()) {
         return Some(Ok(Value::Constant(set.to_owned())));
     }
-    let rest = rest.trim();
-    let quoted = ['"', '\''].into_iter().find_map(|quote| rest.strip_prefix(quote)?.strip_suffix(quote));
-    Some(quoted.map_or_else(|| value(rest, column, names), |text| Ok(Value::Constant(text.to_owned()))))
+    (name.starts_with("env.") || names.constant(name).is_some()).then(otherwise)
 }
 
 /// A generator with arguments, numbers or names of numbers; none when there is no such generator.
@@ -167,7 +170,8 @@ fn call(name: &str, arguments: &str, column: usize, names: &Names) -> Option<Res
     let wrong = |expected| Err(TemplateError::Arguments { column, expected });
     let mut words: Vec<String> = split(arguments);
     if name != "pick" {
-        for word in &mut words {
+        let numbers = if name == "sample" { 2 } else { words.len() };
+        for word in words.iter_mut().take(numbers) {
             if let Some(constant) = names.constant(word) {
                 constant.clone_into(word);
             }
@@ -190,10 +194,26 @@ fn call(name: &str, arguments: &str, column: usize, names: &Names) -> Option<Res
         },
         "pick" if !words.is_empty() => Ok(Value::Pick(words)),
         "pick" => wrong("pick(\"a\", \"b\", ...), at least one text"),
+        "sample" => match words.as_slice() {
+            [low, high, texts @ ..] => match (low.parse(), high.parse()) {
+                (Ok(low), Ok(high)) if low <= high && high <= texts.len() => {
+                    Ok(Value::Sample(low, high, texts.iter().map(|text| json(text)).collect()))
+                }
+                _ => wrong(SAMPLE),
+            },
+            _ => wrong(SAMPLE),
+        },
         "hex" => length().map_or_else(|| wrong("hex(DIGITS), from 1 to 1048576"), |n| Ok(Value::Hex(n))),
         "text" => length().map_or_else(|| wrong("text(LENGTH), from 1 to 1048576"), |n| Ok(Value::Text(n))),
         _ => return None,
     })
+}
+
+const SAMPLE: &str = "sample(LEAST, MOST, \"a\", \"b\", ...), two whole numbers, the smaller one first, and at least MOST texts";
+
+/// A text as JSON.
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// Arguments between commas; a comma inside quotes belongs to its argument.

@@ -32,6 +32,14 @@ impl Value {
             Self::Pick(texts) => {
                 escaped(texts[scope.below(texts.len() as u64) as usize].as_bytes(), escape, out);
             }
+            Self::Or(slot, rest) => match scope.vars.get(*slot) {
+                b"" => rest.insert(escape, scope, out),
+                set => escaped(set, escape, out),
+            },
+            Self::Constant(text) => escaped(text.as_bytes(), escape, out),
+            Self::Sample(low, high, texts) => {
+                sample((*low, *high), texts, scope, |text| escaped(text.as_bytes(), escape, out));
+            }
             Self::Text(length) if escape == Escape::Url => {
                 let begin = out.len();
                 text(*length, scope, out);
@@ -62,6 +70,13 @@ impl Value {
             Self::Float(low, high) => print(out, format_args!("{:.6}", low + (high - low) * scope.share())),
             Self::Pick(texts) => {
                 out.extend_from_slice(texts[scope.below(texts.len() as u64) as usize].as_bytes());
+            }
+            Self::Or(slot, rest) => match scope.vars.get(*slot) {
+                b"" => rest.write(scope, out),
+                set => out.extend_from_slice(set),
+            },
+            Self::Sample(low, high, texts) => {
+                sample((*low, *high), texts, scope, |text| out.extend_from_slice(text.as_bytes()));
             }
             Self::Hex(digits) => hex(*digits, scope, out),
             Self::Text(length) => text(*length, scope, out),
@@ -115,6 +130,22 @@ fn uuid(scope: &Scope, out: &mut Vec<u8>) {
     for (n, at) in [8, 12, 16, 20].into_iter().enumerate() {
         out.insert(begin + at + n, b'-');
     }
+}
+
+/// Gives the pieces of a JSON list of some of `texts` to `piece`, in their order: each set of a size is as likely as every other.
+fn sample((low, high): (usize, usize), texts: &[String], scope: &Scope, mut piece: impl FnMut(&str)) {
+    let mut wanted = low as u64 + scope.below((high - low) as u64 + 1);
+    let (mut left, mut comma) = (texts.len() as u64, "");
+    piece("[");
+    for text in texts {
+        if scope.below(left) < wanted {
+            piece(comma);
+            piece(text);
+            (wanted, comma) = (wanted - 1, ", ");
+        }
+        left -= 1;
+    }
+    piece("]");
 }
 
 fn hex(digits: usize, scope: &Scope, out: &mut Vec<u8>) {

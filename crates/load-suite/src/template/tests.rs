@@ -103,6 +103,53 @@ fn decimals_equal_the_standard_ones() {
     }
 }
 
+#[test]
+fn some_of_several_are_a_json_list_of_each_size_and_member() {
+    let template =
+        Template::compile("{{sample(1, 3, \"a\", \"b \\ c\", \"d\", \"e\")}}", &names(), Escape::Raw)
+            .unwrap();
+    let (mut sizes, mut members) = ([0; 4], BTreeMap::<String, u32>::new());
+    let mut scope = Scope::default();
+    for seq in 0..6_000 {
+        scope.begin(1, seq);
+        let mut out = Vec::new();
+        template.render(&scope, &mut out);
+        let list: Vec<String> = serde_json::from_slice(&out).unwrap();
+        sizes[list.len()] += 1;
+        list.into_iter().for_each(|member| *members.entry(member).or_default() += 1);
+    }
+    assert!(sizes[0] == 0 && sizes[1..].iter().all(|n| (1_800..2_200).contains(n)), "{sizes:?}");
+    // Two of four on average.
+    assert!(members.len() == 4 && members.values().all(|n| (2_800..3_200).contains(n)), "{members:?}");
+    for wrong in [
+        "sample()",
+        "sample(1, 2)",
+        "sample(2, 1, \"a\", \"b\")",
+        "sample(1, 3, \"a\", \"b\")",
+        "sample(a, 1, \"a\")",
+    ] {
+        let error = Template::compile(&format!("{{{{{wrong}}}}}"), &names(), Escape::Raw).unwrap_err();
+        assert!(error.to_string().contains("expected sample(LEAST, MOST"), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn what_was_not_captured_has_a_default() {
+    let mut scope = Scope::default();
+    let render = |source: &str, scope: &Scope| {
+        let mut out = Vec::new();
+        Template::compile(source, &names(), Escape::Url).unwrap().render(scope, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(render("{{token or \"no ne\"}}/{{token or seq}}", &scope), "no%20ne/0");
+    scope.vars.set(0, b"a b");
+    assert_eq!(render("{{token or \"none\"}}/{{token or seq | raw}}", &scope), "a%20b/a b");
+    // Without it the request can be made all the same.
+    let template = Template::compile("{{token or \"x\"}}", &names(), Escape::Raw).unwrap();
+    assert_eq!(template.slots().count(), 0);
+    assert!(Template::compile("{{nobody or \"x\"}}", &names(), Escape::Raw).is_err());
+}
+
 proptest! {
     #[test]
     fn any_text_compiles_or_is_refused(source in ".*\\{\\{.*\\}\\}.*") {

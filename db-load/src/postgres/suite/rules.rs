@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use load_core::compile::{Feeds, feed};
+use load_core::compile::{Feeds, counts, feed};
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
@@ -97,7 +97,9 @@ impl Rules {
             probe.count(series::CHECKS_MADE, 1);
             probe.count(series::CHECKS_PASSED, u64::from(judged.is_ok()));
         }
-        feed(&self.feeds, judged.is_ok(), time, Some(&json), probe);
+        if let Some(ok) = counts(&judged, scope) {
+            feed(&self.feeds, ok, time, Some(&json), probe);
+        }
         judged
     }
 

@@ -36,6 +36,8 @@ impl<P: Protocol> Lane<P> {
         self.vu.scope.iteration += 1;
         self.freed = end;
         let own = worker.protocol.script().classes()[class].think;
+        // That of the last step, where it has one, is nearer than that of the class.
+        let own = if course.behind == Think::None { own } else { Some(course.behind) };
         self.due = match worker.think.or(own).filter(|_| worker.is_closed_model()) {
             None | Some(Think::None) => end,
             Some(think) => Nanos(think.after(start.due.0, end.0, self.vu.scope.share())),
@@ -82,7 +84,10 @@ impl<P: Protocol> Lane<P> {
         steps: &[TaskStep<P::Step>],
         course: &mut Course,
     ) -> Result<(), Unfinished> {
+        course.behind = Think::None;
+        let mut behind = Think::None;
         for step in steps {
+            behind = Think::None;
             if !step.is_possible(&self.vu.scope) {
                 continue;
             }
@@ -101,6 +106,11 @@ impl<P: Protocol> Lane<P> {
                 // In a box, so that lanes of other scripts stay small.
                 Act::Parallel(group) => Box::pin(self.at_once(group, course)).await,
                 Act::Hold(hold) => Box::pin(self.hold_on(hold, course)).await,
+                Act::Pause => {
+                    // The pause before it has been made: its own begins where that ends.
+                    course.times.end = course.times.start;
+                    Ok(())
+                }
             };
             if let Err(Unfinished(kind)) = done {
                 // Without a connection nothing can be done.
@@ -111,8 +121,9 @@ impl<P: Protocol> Lane<P> {
                 slots.iter().for_each(|slot| self.vu.scope.vars.set(*slot, b""));
                 course.failed = course.failed.or(Some(kind));
             }
-            course.think = step.think;
+            (course.think, behind) = (step.think, step.think);
         }
+        course.behind = behind;
         Ok(())
     }
 }

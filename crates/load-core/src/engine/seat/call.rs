@@ -35,6 +35,8 @@ pub(in crate::engine) struct Course {
     pub(in crate::engine) fresh: bool,
     /// Pause before the next call.
     pub(in crate::engine) think: Think,
+    /// Pause behind the iteration; none where its last step was left out.
+    pub(in crate::engine) behind: Think,
     /// Under which name the pause counts.
     pub(in crate::engine) op: u16,
     /// A session that has ended may be replaced.
@@ -46,7 +48,8 @@ pub(in crate::engine) struct Course {
 impl Course {
     /// Before the first call, which has these `times`.
     pub(in crate::engine) fn new<P: Protocol>(tick: Option<Nanos>, times: CallTimes) -> Self {
-        Self { tick, times, fresh: true, think: Think::None, op: 0, resumes: P::RESUMES, failed: None }
+        let (think, behind) = (Think::None, Think::None);
+        Self { tick, times, fresh: true, think, behind, op: 0, resumes: P::RESUMES, failed: None }
     }
 
     /// The next call is due at `due` and begins at `start`.
@@ -66,6 +69,9 @@ impl<P: Protocol> Seat<P> {
         course.op = call.op;
         let (first_due, mut left) = (course.times.due, call.poll.map_or(1, |poll| poll.at_most));
         loop {
+            if call.poll.is_some() {
+                vu.scope.looks_again = left > 1;
+            }
             self.resume(vu, course).await?;
             if !self.make_call(vu, call, course).await?.pending {
                 break;

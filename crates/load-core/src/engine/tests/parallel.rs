@@ -22,7 +22,7 @@ fn group(at_once: u32, calls: &[Do]) -> TaskStep<Do> {
 fn branch(step: &mut TaskStep<Do>, number: usize) -> &mut Branch<Do> {
     match &mut step.act {
         Act::Parallel(group) => &mut group.branches[number],
-        Act::Call(_) | Act::Hold(_) => panic!("one call"),
+        Act::Call(_) | Act::Hold(_) | Act::Pause => panic!("one call"),
     }
 }
 

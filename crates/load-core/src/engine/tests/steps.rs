@@ -1,5 +1,7 @@
 //! What an iteration is made of besides calls: first and last steps of a user, pauses, a session that is replaced.
 
+use load_suite::condition::Condition;
+use load_suite::template::Names;
 use load_suite::think::Think;
 
 use super::staged::{Do, Staged, call, step};
@@ -93,9 +95,9 @@ fn lanes_that_never_had_an_iteration_make_no_first_and_no_last_step() {
 fn a_pause_is_between_two_calls_and_in_neither() {
     let steps = vec![paused(call("a", 10), 200), paused(call("b", 20), 500), paused(call("c", 30), 9_000)];
     let (run, protocol) = play("-u 1 -n 2", Staged::<true>::of(steps), None);
-    // The pause after the last step is none of the iteration's, nor before the next one.
+    // The pause after the last step is none of the iteration's.
     let first = [("a", 0), ("b", 210), ("c", 730)];
-    assert_eq!(protocol.begun(), [first, first.map(|(name, at)| (name, at + 760))].concat());
+    assert_eq!(protocol.begun(), [first, first.map(|(name, at)| (name, at + 9_760))].concat());
     let phase = &run.data.phases[1];
     let all = load_report::figures::all_ops(&phase.ops);
     assert_eq!(all.response_ok.sum_ns(), 2 * 60 * MS as u128);
@@ -205,4 +207,37 @@ fn what_a_failed_step_would_have_learnt_is_not_set_behind_it() {
     let (_, protocol) = play("-u 1 -n 1", Staged::<true>::of(steps), None);
     let known: Vec<_> = protocol.seen().iter().map(|seen| seen.vars[0].clone()).collect();
     assert_eq!(known, ["", "a", ""]);
+}
+
+#[test]
+fn the_pause_of_the_last_step_is_made_instead_of_the_class_s() {
+    let class = |steps| {
+        let tasks = vec![Task::new(1, steps)];
+        let think = Some(Think::parse("1s").unwrap());
+        let (name, start, stop) = (String::new(), Vec::new(), Vec::new());
+        Script::new(vec![UserClass { name, weight: 1, think, start, tasks, stop }])
+    };
+    let begun = |line: &str, steps| {
+        let (run, protocol) = play(line, Staged::<true>::with(class(steps)), None);
+        assert_eq!(run.ledger.iterations.ok, run.ledger.iterations.scheduled);
+        protocol.begun()
+    };
+    assert_eq!(begun("-u 1 -n 2", vec![step(call("a", 10))]), [("a", 0), ("a", 1_010)]);
+    assert_eq!(begun("-u 1 -n 2", vec![paused(call("a", 10), 300)]), [("a", 0), ("a", 310)]);
+    // What the command line says wins over both, and at a rate there is no pause behind an iteration.
+    assert_eq!(begun("-u 1 -n 2 --think 2s", vec![paused(call("a", 10), 300)]), [("a", 0), ("a", 2_010)]);
+    assert_eq!(begun("-r 10 -n 2 -c 1", vec![paused(call("a", 10), 300)]), [("a", 0), ("a", 100)]);
+    // Where the last step is left out, it is the class's.
+    let never = Condition::compile("1 == 2", &Names::none()).unwrap();
+    let left_out = TaskStep { conditions: vec![never], ..step(call("b", 10)) };
+    let steps = vec![paused(call("a", 10), 300), left_out];
+    assert_eq!(begun("-u 1 -n 2", steps), [("a", 0), ("a", 1_010)]);
+    // A pause alone is no call, wherever it stands.
+    let pause = |ms: u64| TaskStep {
+        think: Think::parse(&format!("{ms}ms")).unwrap(),
+        ..TaskStep::of(crate::protocol::Act::Pause)
+    };
+    let steps =
+        vec![pause(50), paused(call("a", 10), 20), pause(30), pause(5), step(call("b", 10)), pause(400)];
+    assert_eq!(begun("-u 1 -n 2", steps), [("a", 50), ("b", 115), ("a", 575), ("b", 640)]);
 }

@@ -53,6 +53,7 @@ pub(super) fn plan() -> Plan {
         ],
         sample_s: Some(1.0),
         thresholds: Vec::new(),
+        rehearsal: None,
         tags: std::collections::BTreeMap::new(),
         args: serde_json::Value::Null,
     }

@@ -1,4 +1,4 @@
-//! Who says whether an iteration goes on behind a step that failed?
+//! Who says whether an iteration goes on behind a step that failed, and what may stand instead of a call?
 
 use super::*;
 
@@ -64,6 +64,24 @@ fn where_it_means_nothing_it_is_refused() {
         ),
     ] {
         let error = one(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_step_may_be_a_pause_alone() {
+    let users =
+        |step: &str| format!("[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nsteps = [{step}]");
+    let suite = one(&users("{ pause = true, think = \"1s..2s\", if = \"1 == 1\" }")).unwrap();
+    let step = &suite.users[0].tasks[0].steps[0];
+    assert!(step.pause && step.think.is_some() && step.conditions.len() == 1);
+    for (step, expected) in [
+        ("{ pause = true }", "s.toml:5: pause: for how long? give think"),
+        ("{ pause = true, think = \"0s\" }", "pause: for how long?"),
+        ("{ pause = true, think = \"1s\", request = \"GET /\" }", "a pause has no request"),
+        ("{ parallel = [{ pause = true, think = \"1s\" }] }", "pause: within parallel"),
+    ] {
+        let error = one(&users(step)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
