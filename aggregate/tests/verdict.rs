@@ -28,8 +28,10 @@ fn a_good_run_passes_and_leaves_its_files() {
 fn a_second_time_gives_the_same_bytes() {
     let folder = Folder::new();
     folder.run(whole("api", &["error_rate: rate<1%"])).run(whole("ws", &[]));
-    let read =
-        || ["summary.json", "SUMMARY.md", "junit.xml"].map(|name| fs::read(folder.path(name)).unwrap());
+    let read = || {
+        ["summary.json", "SUMMARY.md", "report.html", "junit.xml"]
+            .map(|name| fs::read(folder.path(name)).unwrap())
+    };
     let first = (folder.aggregate(&[]).out, read());
     let second = (folder.aggregate(&[]).out, read());
     assert_eq!(first, second);
@@ -74,8 +76,12 @@ fn bad_usage_is_104() {
     let folder = Folder::new();
     folder.run(whole("api", &[]));
     assert_eq!(folder.aggregate(&["--no-such-flag"]).code, 104);
-    let answer = folder.aggregate(&["--report", "x.html"]);
-    assert!(answer.code == 104 && answer.err.contains("ends in .md, .json, .xml or .csv"), "{}", answer.err);
+    let answer = folder.aggregate(&["--report", "x.pdf"]);
+    assert!(
+        answer.code == 104 && answer.err.contains("ends in .html, .md, .json, .xml or .csv"),
+        "{}",
+        answer.err
+    );
     let answer =
         folder.with_targets("[[target]]\nname = \"a\"\nexpr = \"api::response_time: p(95)<5MB\"\n", &[]);
     assert!(answer.code == 104 && answer.err.contains("targets.toml:3: "), "{}", answer.err);
