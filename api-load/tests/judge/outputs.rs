@@ -139,7 +139,7 @@ fn pages_and_the_files_of_a_test_with_locust_say_what_the_summary_says() {
     let tool = Tool::new();
     let at = |name: &str| tool.folder().join(name);
     let args = format!(
-        "-u 4 -n 500 --out html={} --out locust={} --report {}",
+        "-u 4 -d 3s --think 10ms --out html={} --out locust={} --report {}",
         at("page.html").display(),
         at("smoke_local_1").display(),
         at("report.html").display()
