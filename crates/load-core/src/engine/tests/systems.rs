@@ -61,7 +61,7 @@ impl<const VISITS: bool> Users<VISITS> {
             let deed = Deed { step: names.len() - 1, closes: step.request.has("close") };
             Ok(Made { name, step: deed, timeout: None })
         };
-        let compiler = Compiler::new(&suite.measures, None, Plans::default()).holding();
+        let compiler = Compiler::new(&suite.measures, None, Plans::default()).holding().answering();
         let (script, from_suite) = compiler.run(&suite, call).unwrap();
         // Databases have a pool where there are to be so many connections.
         let sharing = suite.profile.connections.map_or(Sharing::Exclusive, |_| Sharing::Pool);
