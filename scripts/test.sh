@@ -127,9 +127,9 @@ step_build() { within 1800 cargo build --locked --workspace --bins; }
 
 step_test() {
   if has cargo-nextest; then
-    within 1800 cargo nextest run --locked --workspace
+    within 2700 cargo nextest run --locked --workspace
   else
-    within 1800 cargo test --locked --workspace --lib --bins --tests --examples
+    within 2700 cargo test --locked --workspace --lib --bins --tests --examples
   fi
 }
 
