@@ -37,7 +37,7 @@ fn nova_torch() -> PathBuf {
 fn what_nova_torch_does_is_what_the_server_has() {
     let Some(service) = Service::start("redis") else { return };
     let folder = suite(&format!(
-        "extends = \"{}\"\ncleanup = []\n{}",
+        "extends = \"{}\"\nsetup = []\ncleanup = []\n{}",
         nova_torch().display(),
         ["orchestrator", "agent", "stress"]
             .map(|name| format!("[[users]]\nname = \"{name}\"\nthink = \"0s\"\n"))
