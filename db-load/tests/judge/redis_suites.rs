@@ -37,7 +37,7 @@ fn nova_torch() -> PathBuf {
 fn what_nova_torch_does_is_what_the_server_has() {
     let Some(service) = Service::start("redis") else { return };
     let folder = suite(&format!(
-        "extends = \"{}\"\nsetup = []\ncleanup = []\n{}",
+        "extends = \"{}\"\ncleanup = []\n{}",
         nova_torch().display(),
         ["orchestrator", "agent", "stress"]
             .map(|name| format!("[[users]]\nname = \"{name}\"\nthink = \"0s\"\n"))
@@ -60,7 +60,8 @@ fn what_nova_torch_does_is_what_the_server_has() {
             ("XLEN nova.torch.tasks.active", n("assign task")),
             ("HLEN nova.torch.assignments", n("assign task")),
             ("XLEN nova.torch.tasks.completed", n("complete task")),
-            ("XLEN nova.torch.orchestrator", n("tell orchestrator")),
+            // One was there before all users.
+            ("XLEN nova.torch.orchestrator", 1 + n("tell orchestrator")),
             ("XLEN nova.torch.collaboration.requests", n("request collaboration")),
             ("XLEN nova.torch.stress.test", n("flood")),
             ("XLEN nova:torch:registry:heartbeats", n("heartbeat")),
@@ -78,7 +79,8 @@ fn what_nova_torch_does_is_what_the_server_has() {
             + n("tell orchestrator")
             + n("request collaboration")
             + n("flood")
-            + n("heartbeat");
+            + n("heartbeat")
+            + 1;
         for (command, expected) in [
             ("xadd", adds),
             ("set", n("lock task") + n("try lock")),
