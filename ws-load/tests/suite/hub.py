@@ -72,8 +72,9 @@ async def answer(socket, text):
         for other in list(sockets):
             what = "own" if other is socket else "published"
             if other.open:
-                await other.send(text)
+                # Before it is sent: who leaves meanwhile may have got it, though sending fails.
                 seen[what] += 1
+                await other.send(text)
     elif kind == "disconnect":
         leave(socket)
     elif kind == "die":
