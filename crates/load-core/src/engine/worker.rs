@@ -233,6 +233,7 @@ pub(super) async fn run<P: Protocol>(
     let end = worker.clock.now();
     worker.settle(end);
     worker.send_frame(end);
+    worker.recorder.borrow_mut().close_files();
     worker.say(Message::Done { worker: number, end_ns: (end - t0).0 });
     // What is still under way has been counted as abandoned. To end tens of thousands of connections takes a while, for which
     // nobody waits.

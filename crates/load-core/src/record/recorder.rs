@@ -278,6 +278,12 @@ impl Recorder {
         std::mem::take(&mut self.tally)
     }
 
+    /// Waits until the files hold everything: once the last worker is done, its process may end at any moment. What is
+    /// recorded later is in none of them.
+    pub fn close_files(&mut self) {
+        self.sinks = None;
+    }
+
     /// Gives the memory of a tally back that [`Self::take`] handed out. Only the current phase and the one before
     /// keep theirs.
     pub fn give_back(&mut self, mut tally: Tally) {
