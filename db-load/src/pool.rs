@@ -213,13 +213,13 @@ mod tests {
 
     async fn get(pool: &Pool<Connection>) -> Result<Lent<'_, Connection>, Fault> {
         let mut note = String::new();
-        let mut probe = Probe::for_test(&Quiet, &mut note);
+        let mut probe = Probe::unobserved(&Quiet, &mut note);
         pool.get(&mut probe, async |_: &mut Probe<'_>| Err(Fault::fatal(FaultKind::Connect))).await
     }
 
     async fn get_or_open(pool: &Pool<Connection>, number: u32) -> Lent<'_, Connection> {
         let mut note = String::new();
-        let mut probe = Probe::for_test(&Quiet, &mut note);
+        let mut probe = Probe::unobserved(&Quiet, &mut note);
         let lent = pool.get(&mut probe, async |_: &mut Probe<'_>| Ok(Rc::new(number))).await;
         lent.unwrap_or_else(|fault| panic!("{fault:?}"))
     }

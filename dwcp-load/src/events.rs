@@ -168,7 +168,7 @@ mod tests {
     fn a_server_that_is_gone_has_closed_the_stream() {
         let kind = |error| {
             let mut note = String::new();
-            let fault = fault(&error, &mut Probe::for_test(&Unobserved, &mut note));
+            let fault = fault(&error, &mut Probe::unobserved(&Unobserved, &mut note));
             (fault.kind, fault.code)
         };
         let gone = Error::Protocol(ProtocolError::ResetWithoutClosingHandshake);

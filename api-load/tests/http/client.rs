@@ -103,7 +103,7 @@ impl Client {
     /// Connects as this link.
     pub(crate) async fn by(api: Api, target: Target, link: LinkId) -> Result<Self, (Fault, String)> {
         let (vu, mut note) = (Vu::new(5), String::new());
-        let connected = api.connect(&target, link, &mut Probe::for_test(&NoRecord, &mut note)).await;
+        let connected = api.connect(&target, link, &mut Probe::unobserved(&NoRecord, &mut note)).await;
         let session = match connected {
             Ok(link) => api.open(link, &vu).await.unwrap(),
             Err(fault) => return Err((fault, note)),
@@ -113,7 +113,7 @@ impl Client {
 
     pub(crate) async fn call(&mut self) -> Result<Outcome, Fault> {
         let step = &self.api.script().calls().next().unwrap().step;
-        let mut probe = Probe::for_test(&NoRecord, &mut self.note);
+        let mut probe = Probe::unobserved(&NoRecord, &mut self.note);
         let result = self.api.call(&mut self.session, step, &mut self.vu, &mut probe).await;
         self.vu.scope.seq += 1;
         result
@@ -121,18 +121,18 @@ impl Client {
 
     /// The same user on a new connection.
     pub(crate) async fn reconnect(&mut self) {
-        let mut probe = Probe::for_test(&NoRecord, &mut self.note);
+        let mut probe = Probe::unobserved(&NoRecord, &mut self.note);
         let connection = self.api.connect(&self.target, link(0), &mut probe).await.unwrap();
         self.session = self.api.open(connection, &self.vu).await.unwrap();
     }
 
     pub(crate) async fn idle(&mut self) -> Fault {
-        let mut probe = Probe::for_test(&NoRecord, &mut self.note);
+        let mut probe = Probe::unobserved(&NoRecord, &mut self.note);
         self.api.idle(&mut self.session, &mut probe).await
     }
 
     pub(crate) async fn close(self) {
         let mut note = String::new();
-        self.api.close(self.session, &mut Probe::for_test(&NoRecord, &mut note)).await;
+        self.api.close(self.session, &mut Probe::unobserved(&NoRecord, &mut note)).await;
     }
 }

@@ -31,7 +31,7 @@ fn observed(flags: &[&str]) -> Vec<(String, Duration)> {
     let (api, record, mut note) = (api(flags), Record::default(), String::new());
     run(async {
         let target = api.prepare(&mut Control::default()).await.unwrap();
-        let (mut probe, mut vu) = (Probe::for_test(&record, &mut note), Vu::new(0));
+        let (mut probe, mut vu) = (Probe::unobserved(&record, &mut note), Vu::new(0));
         let connection = api.connect(&target, link(0), &mut probe).await.unwrap();
         let mut session = api.open(connection, &vu).await.unwrap();
         let step = api.script().calls().next().unwrap();

@@ -4,29 +4,27 @@
 //! lots and counts, so that all of it is the same for every tool.
 #![expect(async_fn_in_trait, reason = "a worker is one thread; its futures never move to another")]
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::fmt::Write as _;
+mod outcome;
+mod probe;
+mod vu;
+
 use std::num::NonZeroU32;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use load_report::fault::FaultKind;
 use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
-use load_suite::scope::Scope;
 use load_suite::suite::Suite;
-use rand::SeedableRng as _;
-use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::clock::{Alarm, Nanos};
 use crate::error::{PrepareError, UsageError};
 use crate::plan::RunPlan;
-use crate::record::Observer;
 use crate::sample::Sampler;
+
+pub use outcome::{Fault, Outcome};
+pub use probe::Probe;
+pub use vu::{Keep, Vu};
 
 pub use crate::script::{Act, Branch, Call, Hold, Parallel, Poll, Script, Task, TaskStep, Timer, UserClass};
 
@@ -348,211 +346,5 @@ impl Control {
     pub(crate) fn of(plan: &RunPlan) -> Self {
         let timeout = Duration::from_nanos(plan.timeout.0.unsigned_abs());
         Self { first: plan.segment.index == 0, timeout, seed: plan.record.seed, ..Self::default() }
-    }
-}
-
-/// A virtual user: its identity, and the randomness that belongs to its current iteration.
-#[derive(Debug)]
-pub struct Vu {
-    /// Who, and which iteration.
-    pub scope: Scope,
-    /// Seeded by the global index of the iteration: the same draw in any division of the work.
-    pub rng: Xoshiro256PlusPlus,
-    /// What the protocol keeps for the user from session to session.
-    pub keep: Keep,
-}
-
-/// A place for a value of the protocol's own: cookies, say. Calls that are made at the same time share it.
-#[derive(Default)]
-pub struct Keep(Option<Rc<Kept>>);
-
-/// What is in such a place, whoever looks.
-type Kept = RefCell<Option<Rc<dyn Any>>>;
-
-impl Keep {
-    /// The value of this type, its default when there is none yet. A user has one value: another type replaces it.
-    pub fn get<T: Default + 'static>(&mut self) -> Rc<T> {
-        let mut kept = self.0.get_or_insert_default().borrow_mut();
-        if let Some(Ok(value)) = kept.clone().map(Rc::downcast) {
-            return value;
-        }
-        let value = Rc::new(T::default());
-        *kept = Some(Rc::<T>::clone(&value));
-        value
-    }
-
-    /// The same place, for a call that is made at the same time.
-    fn share(&mut self) -> Self {
-        Self(Some(Rc::clone(self.0.get_or_insert_default())))
-    }
-}
-
-impl std::fmt::Debug for Keep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Keep(..)" } else { "Keep" })
-    }
-}
-
-impl Vu {
-    /// User number `vu` before its first iteration.
-    pub fn new(vu: u64) -> Self {
-        Self { scope: Scope::of(vu), rng: Xoshiro256PlusPlus::seed_from_u64(0), keep: Keep::default() }
-    }
-
-    /// Begins iteration number `seq` over all users.
-    pub(crate) fn begin(&mut self, seed: u64, seq: u64) {
-        self.scope.begin(seed, seq);
-        self.rng = Xoshiro256PlusPlus::seed_from_u64(seed ^ seq.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    }
-
-    /// The same user in call number `branch` of several that are made at the same time: it knows what this one knows, and
-    /// draws what follows from `salt` and `branch` alone, in whatever order the calls are made.
-    pub(crate) fn fork(&mut self, salt: u64, branch: u64) -> Self {
-        let scope = self.scope.fork(salt, branch);
-        let rng = Xoshiro256PlusPlus::seed_from_u64(scope.draw());
-        Self { scope, rng, keep: self.keep.share() }
-    }
-}
-
-/// What a call that ended well was like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Bytes of the request.
-    pub sent: u64,
-    /// Bytes of the answer.
-    pub received: u64,
-    /// Messages in the answer, where it may have several.
-    pub messages: u32,
-    /// The connection cannot serve another call, and that is in order.
-    pub ends_session: bool,
-    /// The answer is right, but the condition does not hold yet: the same call is to be made again, see [`Poll`].
-    pub pending: bool,
-}
-
-/// Why a call failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What kind.
-    pub kind: FaultKind,
-    /// The protocol's own code; 0 when there is none.
-    pub code: u32,
-    /// The connection cannot serve another call.
-    pub ends_session: bool,
-    /// Bytes of the request.
-    pub sent: u64,
-    /// Bytes of the answer.
-    pub received: u64,
-}
-
-impl Fault {
-    /// A fault after which the connection is of no more use.
-    pub fn fatal(kind: FaultKind) -> Self {
-        Self { kind, code: 0, ends_session: true, sent: 0, received: 0 }
-    }
-
-    /// A fault after which the connection can go on.
-    pub fn answered(kind: FaultKind, code: u32) -> Self {
-        Self { kind, code, ends_session: false, sent: 0, received: 0 }
-    }
-
-    /// The fault behind an I/O error on a connection, or on the way to one.
-    pub fn io(error: &std::io::Error) -> Self {
-        use std::io::ErrorKind;
-        let errno = error.raw_os_error().map_or(0, i32::unsigned_abs);
-        let local = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::ADDRNOTAVAIL];
-        let kind = match error.kind() {
-            _ if local.iter().any(|e| e.raw_os_error().unsigned_abs() == errno) => FaultKind::Local,
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-                FaultKind::Reset
-            }
-            ErrorKind::UnexpectedEof => FaultKind::Closed,
-            ErrorKind::InvalidData => FaultKind::Malformed,
-            _ => FaultKind::Connect,
-        };
-        Self { code: errno, ..Self::fatal(kind) }
-    }
-
-    /// With the traffic that came before the fault.
-    #[must_use]
-    pub fn after(self, sent: impl Into<u64>, received: u64) -> Self {
-        Self { sent: sent.into(), received, ..self }
-    }
-}
-
-/// Lets a call say more than how long it took.
-pub struct Probe<'a> {
-    observer: &'a dyn Observer,
-    note: &'a mut String,
-}
-
-impl<'a> Probe<'a> {
-    pub(crate) fn new(observer: &'a dyn Observer, note: &'a mut String) -> Self {
-        note.clear();
-        Self { observer, note }
-    }
-
-    /// A probe of a call that is in no record.
-    pub fn unobserved(observer: &'a dyn Observer, note: &'a mut String) -> Self {
-        Self::new(observer, note)
-    }
-
-    /// A probe without an engine, for the tests of a protocol.
-    #[doc(hidden)]
-    pub fn for_test(observer: &'a dyn Observer, note: &'a mut String) -> Self {
-        Self::new(observer, note)
-    }
-
-    /// The current instant on the engine's clock.
-    pub fn now(&self) -> Nanos {
-        self.observer.now()
-    }
-
-    /// A new alarm of the engine's clock, for calls that have to wait by themselves. None where nothing is measured.
-    pub fn alarm(&self) -> Option<Alarm> {
-        self.observer.alarm()
-    }
-
-    /// Records `ns` in the protocol's series number `extra`.
-    pub fn observe(&self, extra: usize, ns: u64) {
-        self.observer.observe(extra, ns);
-    }
-
-    /// Adds `n` to the protocol's counter number `counter`.
-    pub fn count(&self, counter: usize, n: u64) {
-        self.observer.count(counter, n);
-    }
-
-    /// Records that one more has received message `key`, a hash spread evenly, at an age of `age_ns`: of messages that go to many,
-    /// the result tells when the first, the median and the last receiver had each.
-    pub fn fan_out(&self, key: u64, age_ns: u64) {
-        self.observer.fan_out(key, age_ns);
-    }
-
-    /// Records a connection, begun at `start`, that the engine did not ask for: one that a call has established, or one of a
-    /// pool ([`Sharing::Pool`]).
-    pub fn connected(&self, start: Nanos) {
-        self.observer.connected(start);
-    }
-
-    /// What was said last.
-    pub fn noted(&self) -> &str {
-        self.note
-    }
-
-    /// Whether somebody looks at every message.
-    #[inline]
-    pub fn shows(&self) -> bool {
-        self.observer.shows()
-    }
-
-    /// Shows a message to somebody who looks at every one.
-    pub fn show(&self, text: &dyn std::fmt::Display) {
-        self.observer.show(text);
-    }
-
-    /// Says what was wrong. Kept for the first fault of a kind only.
-    pub fn note(&mut self, text: impl std::fmt::Display) {
-        self.note.clear();
-        let _ = write!(self.note, "{text}");
     }
 }

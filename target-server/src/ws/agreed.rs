@@ -6,12 +6,12 @@ use std::{collections::VecDeque, pin::pin, rc::Rc};
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Bytes, Error, Message, protocol::frame::coding::CloseCode},
+    tungstenite::{Bytes, Error, Message},
 };
 
 use super::{
     WsContext,
-    connection::{Over, WRONG, close, go_wrong},
+    connection::{Over, WRONG, close, go_wrong, take_control},
     record::{Kind, NO_CLOSE_FRAME},
 };
 use crate::{
@@ -152,23 +152,7 @@ impl Agreed {
                 let answer = self.with(|session, service| session.stray(service));
                 self.answer(answer).await
             }
-            Message::Ping(content) => {
-                record.received(Kind::Ping, content.len());
-                // The library has put the pong in front of whatever is read or written next.
-                record.sent(Kind::Pong, content.len());
-                Ok(())
-            }
-            Message::Pong(content) => {
-                record.received(Kind::Pong, content.len());
-                Ok(())
-            }
-            Message::Close(frame) => {
-                let code = frame.map_or(CloseCode::Status, |frame| frame.code);
-                // The library answers with the same frame; whatever comes after is not for us.
-                while let Some(Ok(_)) = self.socket.next().await {}
-                Err(Over(code.into()))
-            }
-            Message::Frame(_) => Ok(()),
+            control => take_control(&mut self.socket, record, control).await,
         }
     }
 

@@ -26,7 +26,7 @@ use tokio_tungstenite::{
 use super::{
     WsContext,
     bulletin::Post,
-    record::{Kind, NO_CLOSE_FRAME, wall_ns},
+    record::{Kind, NO_CLOSE_FRAME, WsRecord, wall_ns},
 };
 use crate::{clock::now_ns, script::WsHow, stream::GatedStream};
 
@@ -170,23 +170,7 @@ impl Connection {
                 record.received(Kind::Echo, message.len());
                 self.echo(message).await
             }
-            Message::Ping(content) => {
-                record.received(Kind::Ping, content.len());
-                // The library has put the pong in front of whatever is read or written next.
-                record.sent(Kind::Pong, content.len());
-                Ok(())
-            }
-            Message::Pong(content) => {
-                record.received(Kind::Pong, content.len());
-                Ok(())
-            }
-            Message::Close(frame) => {
-                let code = frame.map_or(CloseCode::Status, |frame| frame.code);
-                // The library answers with the same frame; whatever comes after is not for us.
-                while let Some(Ok(_)) = self.socket.next().await {}
-                Err(Over(code.into()))
-            }
-            Message::Frame(_) => Ok(()),
+            control => take_control(&mut self.socket, record, control).await,
         }
     }
 
@@ -249,6 +233,33 @@ impl Connection {
         self.socket.send(message).await.map_err(|_| Over(NO_CLOSE_FRAME))?;
         self.ws.context.record.ws.sent(kind, bytes);
         Ok(())
+    }
+}
+
+/// Takes a message that belongs to the connection itself.
+pub(super) async fn take_control(
+    socket: &mut WebSocketStream<GatedStream>,
+    record: &WsRecord,
+    message: Message,
+) -> Result<(), Over> {
+    match message {
+        Message::Ping(content) => {
+            record.received(Kind::Ping, content.len());
+            // The library has put the pong in front of whatever is read or written next.
+            record.sent(Kind::Pong, content.len());
+            Ok(())
+        }
+        Message::Pong(content) => {
+            record.received(Kind::Pong, content.len());
+            Ok(())
+        }
+        Message::Close(frame) => {
+            let code = frame.map_or(CloseCode::Status, |frame| frame.code);
+            // The library answers with the same frame; whatever comes after is not for us.
+            while let Some(Ok(_)) = socket.next().await {}
+            Err(Over(code.into()))
+        }
+        Message::Text(_) | Message::Binary(_) | Message::Frame(_) => Ok(()),
     }
 }
 

@@ -138,7 +138,7 @@ pub(crate) fn listen(stream: Fed, observer: &dyn load_core::record::Observer) ->
     let (socket, _) = ends(upgrade.run(stream, &Scope::default()))?;
     let mut note = String::new();
     let mut session = Session::new(Upgraded { socket, took: Box::default() });
-    let fault = ends(session.listen(&rules, &mut Probe::for_test(observer, &mut note)));
+    let fault = ends(session.listen(&rules, &mut Probe::unobserved(observer, &mut note)));
     let sent = sent.lock().map(|sent| sent.clone()).unwrap_or_default();
     Ok(End { fault, note, sent })
 }
@@ -147,7 +147,7 @@ pub(crate) fn listen(stream: Fed, observer: &dyn load_core::record::Observer) ->
 pub(crate) fn refuse(bytes: &[u8], cut: usize) {
     if let Err(error) = listen(Fed::new(bytes, cut, false), &Unobserved) {
         let mut note = String::new();
-        let fault = error.fault(&mut Probe::for_test(&Unobserved, &mut note));
+        let fault = error.fault(&mut Probe::unobserved(&Unobserved, &mut note));
         assert!(fault.ends_session && !note.is_empty() && note.len() < 2_000, "{note}");
     }
 }

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn the_account_adds_up() {
         let (record, mut note) = (Record::default(), String::new());
-        let probe = Probe::for_test(&record, &mut note);
+        let probe = Probe::unobserved(&record, &mut note);
         let board = Board::new(NonZeroU32::new(3).unwrap());
         let at = |ms: i64| Nanos(ms * 1_000_000);
         // Comes to all, the reply being the last to come; to two of three; to one of two, twice.
