@@ -7,7 +7,7 @@ use crate::laws;
 use crate::model::{
     Connections, CounterReport, End, EventReport, ExtraPlan, ExtraReport, FaultReport, Figures, Generator,
     Header, Health, LedgerReport, OpReport, PhaseReport, Plan, Quantiles, RatePlan, RateReport, RunFile,
-    ThresholdOutcome, Timeseries,
+    ThresholdReport, Timeseries,
 };
 use crate::tally::{ConnectTally, Ledger, OpTally, PhaseTally, Tally};
 use crate::threshold::{self, Threshold};
@@ -60,11 +60,16 @@ impl Quantiles {
 
 impl Record {
     /// Judges the record by `thresholds` and computes every figure.
-    pub fn judge(mut self, thresholds: &[Threshold]) -> RunFile {
+    pub fn judge(self, thresholds: &[Threshold]) -> RunFile {
+        self.judge_against(thresholds, None)
+    }
+
+    /// The same with an earlier run of the component as the baseline of `delta(...)`.
+    pub fn judge_against(mut self, thresholds: &[Threshold], baseline: Option<&RunFile>) -> RunFile {
         self.health.violations.extend(laws::violations(&self.header.plan, &self.data, self.end));
         let mut run = self.into_figures();
         run.invalid = verdict::invalid(&run.header.plan, &run.data, &run.health);
-        run.thresholds = thresholds.iter().map(|t| threshold::evaluate_one(t, &run)).collect();
+        run.thresholds = thresholds.iter().map(|t| threshold::evaluate_against(t, &run, baseline)).collect();
         if run.generator.generator_bound {
             let rate = run.totals.rate_per_s;
             let warning =
@@ -153,17 +158,13 @@ impl RunFile {
 /// The exit code of a judged run.
 fn exit_of(run: &RunFile) -> Exit {
     let by_verdict = match run.verdict {
-        Verdict::Pass | Verdict::Warn => Exit::Pass,
-        Verdict::Fail => Exit::Failed,
+        Verdict::Pass | Verdict::Warn | Verdict::Fail => Exit::Pass,
         Verdict::Invalid => Exit::Invalid,
         Verdict::NoData => Exit::NoData,
     };
-    let failed = run.thresholds.iter().any(|t| t.outcome == ThresholdOutcome::Fail);
-    Exit::first_of(
-        [Some(by_verdict), failed.then_some(Exit::Failed), run.interrupted.then_some(Exit::Interrupted)]
-            .into_iter()
-            .flatten(),
-    )
+    let interrupted = run.interrupted.then_some(Exit::Interrupted);
+    let thresholds = run.thresholds.iter().map(ThresholdReport::exit);
+    Exit::first_of(thresholds.chain(interrupted).chain([by_verdict]))
 }
 
 /// The sum of all counted phases.

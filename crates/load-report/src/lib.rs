@@ -1,9 +1,11 @@
 //! What happened, was it good, tell people.
 //!
-//! Pure, but for [`store`]: values in, values out. Nothing here opens a socket, reads a clock or knows a command line, so that
+//! Pure, but for [`store`] and [`baseline`]: values in, values out. Nothing here opens a socket, reads a clock or knows a command line, so that
 //! `aggregate` judges stored files with the very code that judged the live run.
 
+pub mod baseline;
 pub mod collect;
+pub mod compare;
 pub mod exit;
 pub mod fanout;
 pub mod fault;

@@ -8,6 +8,7 @@ macro_rules! put {
     }};
 }
 
+pub mod compare;
 pub mod csv;
 pub mod escape;
 mod events;

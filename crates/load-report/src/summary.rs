@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
+use crate::compare::Comparison;
 use crate::exit::Exit;
 use crate::model::{RunFile, ThresholdOutcome, ThresholdReport};
 use crate::tally::Tally;
@@ -30,6 +31,9 @@ pub struct Summary {
     pub skipped: Vec<Skipped>,
     /// What a reader should know before quoting the figures.
     pub notes: Vec<String>,
+    /// What has changed since the baseline, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 /// A run file without its counters and histograms: in JSON it has every key of the run file but `data`.
@@ -70,6 +74,7 @@ impl Summary {
             targets: Vec::new(),
             skipped: Vec::new(),
             notes: Vec::new(),
+            comparison: None,
         }
     }
 

@@ -30,7 +30,7 @@ use std::str::FromStr;
 
 pub use self::condition::Condition;
 pub use self::error::ThresholdError;
-pub use self::evaluate::{Scope, evaluate, evaluate_one};
+pub use self::evaluate::{Scope, evaluate, evaluate_against, evaluate_one};
 pub use self::metric::Catalog;
 pub use self::reach::{unknown, unreachable};
 pub use self::rule::{AbortOnFail, Level};
@@ -79,6 +79,11 @@ impl Threshold {
         self.rule.series().filter_map(|series| series.component.as_deref()).collect()
     }
 
+    /// Whether it speaks of changes since a baseline (`delta(...)`): without one it does not hold.
+    pub fn needs_baseline(&self) -> bool {
+        self.rule.series().any(|series| series.delta)
+    }
+
     /// A gauge that it speaks of.
     pub fn gauge(&self) -> Option<&str> {
         let gauge =
@@ -94,7 +99,8 @@ impl Threshold {
     /// Whether it takes the place of the default threshold: it speaks of the errors of the whole run.
     fn judges_errors(&self) -> bool {
         let errors = |series: &Series| {
-            let whole = series.selector == rule::Selector::default() && series.component.is_none();
+            let whole =
+                series.selector == rule::Selector::default() && series.component.is_none() && !series.delta;
             whole
                 && [Builtin::ErrorRate, Builtin::HttpReqFailed].map(Metric::Builtin).contains(&series.metric)
         };

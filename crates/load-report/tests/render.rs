@@ -5,9 +5,10 @@
 mod common;
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use load_report::compare::Rules;
 use load_report::hist::Histogram;
 use load_report::model::{RatePlan, Severity};
-use load_report::render::{csv, github, hlog, html, json, junit, k6, locust, markdown, text};
+use load_report::render::{compare, csv, github, hlog, html, json, junit, k6, locust, markdown, text};
 use load_report::summary::Summary;
 
 fn utf8(bytes: Vec<u8>) -> String {
@@ -200,4 +201,12 @@ fn locust_summary() {
         "locust_summary",
         locust::summary(&common::run(), "smoke_local_1", "all that was said\n")
     );
+}
+
+#[test]
+fn comparisons() {
+    let comparison = common::comparison(Rules::default());
+    insta::assert_snapshot!("compare_text", compare::text(&comparison));
+    insta::assert_snapshot!("compare_markdown", compare::page(&comparison, 2));
+    insta::assert_snapshot!("compare_json", json::comparison(&comparison));
 }

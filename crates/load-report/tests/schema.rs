@@ -5,6 +5,7 @@
 
 mod common;
 
+use load_report::compare::{Comparison, Rules};
 use load_report::model::RunFile;
 use load_report::render::json;
 use load_report::summary::Summary;
@@ -43,4 +44,12 @@ fn a_summary_obeys_the_stored_schema() {
     assert_eq!(errors(&schema, &json::summary(&common::summary())), Vec::<String>::new());
     let broken = json::summary(&common::summary()).replacen("\"targets\"", "\"target\"", 1);
     assert!(!errors(&schema, &broken).is_empty());
+}
+
+#[test]
+fn a_comparison_obeys_the_stored_schema() {
+    let schema = stored("compare.v1.json", &schemars::schema_for!(Comparison));
+    let text = json::comparison(&common::comparison(Rules::default()));
+    assert_eq!(errors(&schema, &text), Vec::<String>::new());
+    assert!(!errors(&schema, &text.replacen("\"judgement\"", "\"judgment\"", 1)).is_empty());
 }

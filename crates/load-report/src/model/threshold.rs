@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Exit;
+
 /// A threshold with what was observed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdReport {
@@ -24,6 +26,9 @@ pub struct ThresholdReport {
     /// How bad that is; none where it holds or nothing is proven.
     #[serde(default)]
     pub severity: Option<Severity>,
+    /// It speaks of a change since the baseline: when it fails, the exit code is that of a regression.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delta: bool,
     /// In words, where the figures alone do not tell.
     pub note: Option<String>,
 }
@@ -42,6 +47,18 @@ pub enum ThresholdOutcome {
     Invalid,
     /// Not evaluated, with the reason in the note.
     Skipped,
+}
+
+impl ThresholdReport {
+    /// The exit code that goes with it. A change that could not be observed is a failure like any other.
+    pub fn exit(&self) -> Exit {
+        match self.outcome {
+            ThresholdOutcome::Pass | ThresholdOutcome::Warn | ThresholdOutcome::Skipped => Exit::Pass,
+            ThresholdOutcome::Fail if self.delta && self.observed.is_some() => Exit::Regression,
+            ThresholdOutcome::Fail => Exit::Failed,
+            ThresholdOutcome::Invalid => Exit::Invalid,
+        }
+    }
 }
 
 impl ThresholdOutcome {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::compare::Comparison;
 use crate::model::RunFile;
 use crate::slo::SloReport;
 use crate::summary::Summary;
@@ -19,6 +20,11 @@ pub fn summary(summary: &Summary) -> String {
 /// The report of objectives.
 pub fn slo(report: &SloReport) -> String {
     pretty(report)
+}
+
+/// A comparison with a baseline.
+pub fn comparison(comparison: &Comparison) -> String {
+    pretty(comparison)
 }
 
 pub(super) fn pretty(value: &impl Serialize) -> String {

@@ -53,6 +53,9 @@ pub fn summary(summary: &Summary) -> String {
         table_row(&mut out, [markdown(&skipped.component), reason].into_iter().chain(empty));
     }
     targets(&mut out, summary);
+    if let Some(comparison) = &summary.comparison {
+        put!(out, "\n{}", super::compare::page(comparison, 2));
+    }
     recommendations(&mut out, summary);
     for run in summary.runs() {
         put!(out, "\n## {}: {}\n", markdown(&run.header.component), run.verdict.label());

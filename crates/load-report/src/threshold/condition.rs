@@ -31,7 +31,9 @@ impl Threshold {
             (None, Some(series)) => (series, rule.operator.mirrored(), rule.left.constant()?),
             _ => return None,
         };
-        let Series { component: None, metric, selector, aggregation } = series else { return None };
+        let Series { component: None, metric, selector, aggregation, delta: false } = series else {
+            return None;
+        };
         let text = format!("{aggregation}{operator}{limit}");
         Some(Condition {
             metric: metric.name().to_owned(),
@@ -88,7 +90,13 @@ mod tests {
         ] {
             assert_eq!(halves(text), Some((selected.to_owned(), condition.to_owned())), "{text}");
         }
-        for none in ["lag: max < lag: avg + 5", "2 * lag: max < 5", "ws::lag: max < 5", "lag: max - 1 < 5"] {
+        for none in [
+            "lag: delta(max) < 5%",
+            "lag: max < lag: avg + 5",
+            "2 * lag: max < 5",
+            "ws::lag: max < 5",
+            "lag: max - 1 < 5",
+        ] {
             assert_eq!(halves(none), None, "{none}");
         }
     }

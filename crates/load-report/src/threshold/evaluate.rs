@@ -16,6 +16,7 @@ use super::{Threshold, reach, severity};
 pub struct Scope<'a> {
     runs: BTreeMap<&'a str, &'a RunFile>,
     default: Option<&'a str>,
+    baseline: Option<BTreeMap<&'a str, &'a RunFile>>,
 }
 
 impl<'a> Scope<'a> {
@@ -27,7 +28,7 @@ impl<'a> Scope<'a> {
     /// Several runs. Metrics without a component are those of the first, in the order of names.
     pub fn new(runs: BTreeMap<&'a str, &'a RunFile>) -> Self {
         let default = runs.keys().next().copied();
-        Self { runs, default }
+        Self { runs, default, baseline: None }
     }
 
     /// Says whose the metrics without a component are. With a name that is not in the scope they are nobody's.
@@ -37,10 +38,40 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// Says what earlier runs `delta(...)` means, by component.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: BTreeMap<&'a str, &'a RunFile>) -> Self {
+        self.baseline = Some(baseline);
+        self
+    }
+
+    /// The component that `series` is about.
+    fn name<'s>(&'s self, series: &'s Series) -> Result<&'s str, Nothing> {
+        let name = series.component.as_deref().or(self.default);
+        name.ok_or_else(|| Nothing::Unknown("no results at all".to_owned()))
+    }
+
+    /// What has become of `series` since the baseline: a difference of shares, a relative change of all else.
+    fn delta(&self, series: &Series) -> Result<f64, Nothing> {
+        let Some(baseline) = &self.baseline else {
+            return Err(Nothing::Unknown("no baseline: name one with --baseline".to_owned()));
+        };
+        let name = self.name(series)?;
+        let missing = || Nothing::Unknown(format!("the baseline has no component `{name}`"));
+        let then = baseline.get(name).copied().ok_or_else(missing)?;
+        let (before, now) = (observe(series, then)?, observe(series, self.run(series)?)?);
+        if observe::is_share(series, then) {
+            return Ok(now - before);
+        }
+        if before > 0.0 {
+            return Ok(now / before - 1.0);
+        }
+        Err(Nothing::Unknown(format!("the baseline is {before}: nothing can be said relative to that")))
+    }
+
     /// The run that `series` is about.
     fn run(&self, series: &Series) -> Result<&'a RunFile, Nothing> {
-        let name = series.component.as_deref().or(self.default);
-        let name = name.ok_or_else(|| Nothing::Unknown("no results at all".to_owned()))?;
+        let name = self.name(series)?;
         self.runs.get(name).copied().ok_or_else(|| {
             let present: Vec<&str> = self.runs.keys().copied().collect();
             Nothing::Unknown(format!("no results of component `{name}`, only of: {}", present.join(", ")))
@@ -51,7 +82,7 @@ impl<'a> Scope<'a> {
     /// another component say it themselves.
     fn dimension(&self, rule: &Rule) -> Result<Dimension, String> {
         let mut found = None;
-        for series in rule.series() {
+        for series in rule.series().filter(|series| !series.delta) {
             let Ok(run) = self.run(series) else { continue };
             let Some(dimension) = observe::dimension(series, run) else { continue };
             let guessed = [Dimension::Time, Dimension::Count].contains(&rule.dimension);
@@ -64,16 +95,28 @@ impl<'a> Scope<'a> {
     }
 
     fn value(&self, sum: &Sum) -> Result<f64, Nothing> {
-        sum.evaluate(|series| observe(series, self.run(series)?))
+        sum.evaluate(
+            |series| if series.delta { self.delta(series) } else { observe(series, self.run(series)?) },
+        )
     }
 }
 
 /// Judges a run alone. A threshold that speaks of other components is skipped: only `aggregate` sees them.
 pub fn evaluate_one(threshold: &Threshold, run: &RunFile) -> ThresholdReport {
+    evaluate_against(threshold, run, None)
+}
+
+/// The same with an earlier run of the component as the baseline.
+pub fn evaluate_against(threshold: &Threshold, run: &RunFile, baseline: Option<&RunFile>) -> ThresholdReport {
     let others: Vec<&str> =
         threshold.components().into_iter().filter(|name| *name != run.header.component).collect();
     if others.is_empty() {
-        return evaluate(threshold, &Scope::of(run));
+        let scope = Scope::of(run);
+        let own = run.header.component.as_str();
+        return match baseline {
+            Some(baseline) => evaluate(threshold, &scope.with_baseline(BTreeMap::from([(own, baseline)]))),
+            None => evaluate(threshold, &scope),
+        };
     }
     let note = format!("needs the results of {}: aggregate judges it", others.join(", "));
     ThresholdReport::unobserved(threshold, threshold.rule.dimension, ThresholdOutcome::Skipped, note)
@@ -115,7 +158,12 @@ pub fn evaluate(threshold: &Threshold, scope: &Scope<'_>) -> ThresholdReport {
     ThresholdReport {
         observed: Some(observed),
         limit: Some(limit),
-        severity: severity::of(outcome, (observed, operator, limit), dimension),
+        // How often a change is its limit says nothing of how bad it is.
+        severity: if threshold.needs_baseline() {
+            outcome.severity()
+        } else {
+            severity::of(outcome, (observed, operator, limit), dimension)
+        },
         ..ThresholdReport::unobserved(threshold, dimension, outcome, note.join("; "))
     }
 }
@@ -193,6 +241,7 @@ impl ThresholdReport {
             outcome,
             severity: outcome.severity(),
             note: (!note.is_empty()).then_some(note),
+            delta: threshold.needs_baseline(),
         }
     }
 }

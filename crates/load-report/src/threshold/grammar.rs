@@ -8,7 +8,8 @@
 //! series      = bare | quote bare quote
 //! bare        = [component "::"] metric ["{" tag {"," tag} "}"] [":" aggregation]
 //! tag         = key ":" value
-//! aggregation = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p(" number ")"
+//! aggregation = plain | "delta(" plain ")"
+//! plain       = "count" | "rate" | "value" | "avg" | "min" | "max" | "med" | "p(" number ")"
 //! operator    = "<" | "<=" | ">" | ">=" | "==" | "===" | "!="
 //! option      = "abortOnFail" [(":" | "=") bool] | "delayAbortEval" (":" | "=") time
 //! ```
@@ -24,6 +25,7 @@ use super::metric::{Builtin, Catalog, Kind};
 use super::options;
 use super::rule::{Aggregation, Level, Metric, Operator, Rule, Selector, Series, Sign, Sum, Term};
 use super::scan::Cursor;
+use super::typing::is_delta;
 use super::{tags, typing};
 
 type Parsed<T> = Result<T, ThresholdError>;
@@ -49,7 +51,12 @@ pub(super) fn parse(text: &str, catalog: &Catalog) -> Parsed<Rule> {
     let left = parser.sum()?;
     let operator = parser.operator()?;
     let right = parser.sum()?;
+    let before_options = parser.cursor.spot();
     let abort = options::read(&mut parser.cursor)?;
+    if abort.is_some() && left.iter().chain(&right).any(|operand| is_delta(&operand.term)) {
+        let message = "delta compares whole runs, so it cannot stop one";
+        return Err(parser.cursor.error(parser.cursor.since(before_options), message));
+    }
     let dimension = typing::check(&parser.cursor, &left, &right)?;
     let sum = |operands: Vec<Operand>| Sum(operands.into_iter().map(|o| (o.sign, o.term)).collect());
     Ok(Rule { level, any, left: sum(left), operator, right: sum(right), dimension, abort })
@@ -145,13 +152,14 @@ impl Parser<'_> {
         {
             return Err(self.cursor.expected(&format!("the closing {quote}")));
         }
-        let aggregation = self.aggregation(name, kind)?;
+        let (aggregation, delta) = self.aggregation(name, kind)?;
         let dimension = match kind {
+            _ if delta => Some(Dimension::Ratio),
             // Times or a gauge: what it is compared with says which.
             None if aggregation.suits(Kind::Gauge) => None,
             _ => typing::of(&metric, aggregation),
         };
-        Ok((Series { component, metric, selector, aggregation }, dimension))
+        Ok((Series { component, metric, selector, aggregation, delta }, dimension))
     }
 
     fn component(&mut self) -> Option<String> {
@@ -169,7 +177,8 @@ impl Parser<'_> {
 
     fn call_without_metric(&self, name: &str, at: Range<usize>) -> ThresholdError {
         if name == "delta" {
-            return self.cursor.error(at, DELTA);
+            let help = "write metric: delta(...), for example response_time: delta(p(95)) < 5%";
+            return self.cursor.error(at, "expected a metric before `delta(`").help(help);
         }
         let help = format!("write metric: {name}(...), for example response_time: p(95) < 500");
         self.cursor.error(at, format!("expected a metric before `{name}(`")).help(help)
@@ -219,21 +228,32 @@ impl Parser<'_> {
         }
     }
 
-    fn aggregation(&mut self, name: &str, kind: Option<Kind>) -> Parsed<Aggregation> {
+    /// How it is aggregated, and whether what has become of that is meant.
+    fn aggregation(&mut self, name: &str, kind: Option<Kind>) -> Parsed<(Aggregation, bool)> {
         let choices = kind.map_or("count, rate, value, avg, min, max, med or p(N)", Aggregation::choices);
         if !self.cursor.eat(":") {
             return match kind {
-                Some(Kind::Rate) => Ok(Aggregation::Rate),
-                Some(Kind::Gauge | Kind::Figure) => Ok(Aggregation::Value),
+                Some(Kind::Rate) => Ok((Aggregation::Rate, false)),
+                Some(Kind::Gauge | Kind::Figure) => Ok((Aggregation::Value, false)),
                 _ => Err(self.cursor.expected(&format!("`:` and an aggregation of {name} ({choices})"))),
             };
         }
         let start = self.cursor.spot();
-        let word = self.cursor.word();
-        let at = self.cursor.since(start);
-        if word == "delta" && self.cursor.rest().starts_with('(') {
-            return Err(self.cursor.error(at, DELTA));
+        if self.cursor.word() == "delta" && self.cursor.eat("(") {
+            let aggregation = self.plain(name, kind, choices)?;
+            return if self.cursor.eat(")") {
+                Ok((aggregation, true))
+            } else {
+                Err(self.cursor.expected("`)`"))
+            };
         }
+        self.cursor.back_to(start);
+        Ok((self.plain(name, kind, choices)?, false))
+    }
+
+    fn plain(&mut self, name: &str, kind: Option<Kind>, choices: &str) -> Parsed<Aggregation> {
+        let start = self.cursor.spot();
+        let word = self.cursor.word();
         let aggregation = if word == "p" { Some(self.percentile()?) } else { Aggregation::read(word) };
         let Some(aggregation) = aggregation else {
             self.cursor.back_to(start);
@@ -278,8 +298,6 @@ impl Parser<'_> {
         })
     }
 }
-
-const DELTA: &str = "delta needs a baseline, which this version does not read yet";
 
 /// The rest of a number whose digits, `first`, have been read: its unit, and for times more of the kind (`1m30s`).
 ///

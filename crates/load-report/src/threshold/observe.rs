@@ -11,6 +11,7 @@ use super::metric::{Builtin, Kind};
 use super::nothing::{NO_SAMPLES, Nothing, absent, no_samples, unknown};
 use super::recovery;
 use super::rule::{Aggregation, Metric, OutcomeTag, Selector, Series};
+use super::typing;
 
 /// What there was to aggregate.
 enum Data {
@@ -111,6 +112,16 @@ pub(super) fn dimension(series: &Series, run: &RunFile) -> Option<Dimension> {
     match position(run, name) {
         Some(index) => Some(Dimension::of(run.header.plan.gauges[index].unit)),
         None => series.aggregation.suits(Kind::Trend).then_some(Dimension::Time),
+    }
+}
+
+/// Whether `series` is a share of cases, or of anything else, on `run`.
+pub(super) fn is_share(series: &Series, run: &RunFile) -> bool {
+    let known = typing::of(&series.metric, series.aggregation).or_else(|| dimension(series, run));
+    let is_rate = |name: &String| run.header.plan.rates.iter().any(|rate| rate.name == *name);
+    match (&series.metric, known) {
+        (Metric::Extra(name), None) => is_rate(name),
+        (_, known) => known == Some(Dimension::Ratio),
     }
 }
 

@@ -56,6 +56,10 @@ pub(super) fn beyond(rule: &Rule, run: &RunFile) -> Option<String> {
 fn shortfall(rule: &Rule, plan: &Plan, share: f64, calls_per_iteration: f64) -> Option<String> {
     let (series, limit, strict) = floor(rule)?;
     let Metric::Builtin(metric) = series.metric else { return None };
+    // How much more there is to be than before says nothing of how much there is.
+    if series.delta {
+        return None;
+    }
     let per_iteration = match (metric, series.aggregation) {
         (Builtin::Throughput, Aggregation::Value)
         | (Builtin::HttpReqs | Builtin::Requests, Aggregation::Rate) => calls_per_iteration,

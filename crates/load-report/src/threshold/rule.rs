@@ -76,6 +76,8 @@ pub(super) struct Series {
     pub(super) metric: Metric,
     pub(super) selector: Selector,
     pub(super) aggregation: Aggregation,
+    /// What has become of it since the baseline, instead of itself.
+    pub(super) delta: bool,
 }
 
 /// Which metric.
@@ -313,7 +315,12 @@ impl fmt::Display for Series {
         if let Some(component) = &self.component {
             write!(f, "{component}::")?;
         }
-        write!(f, "{}{}:{}", self.metric.name(), self.selector, self.aggregation)
+        let (name, selector, aggregation) = (self.metric.name(), &self.selector, self.aggregation);
+        if self.delta {
+            write!(f, "{name}{selector}:delta({aggregation})")
+        } else {
+            write!(f, "{name}{selector}:{aggregation}")
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which expressions are read, how, and what do they say about a run?
 
+mod deltas;
 mod errors;
 mod expressions;
 mod properties;

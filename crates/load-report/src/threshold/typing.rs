@@ -4,7 +4,7 @@ use super::dimension::Dimension;
 use super::error::ThresholdError;
 use super::grammar::Operand;
 use super::metric::{Builtin, Kind};
-use super::rule::{Aggregation, Metric, Term};
+use super::rule::{Aggregation, Metric, Series, Term};
 use super::scan::Cursor;
 
 /// The dimension of a metric so aggregated; none when only the run can tell.
@@ -41,6 +41,13 @@ pub(super) fn check(
     let Some(series) = all().find_map(|o| series(&o.term)) else {
         return Err(cursor.error(whole(), "nothing to observe: expected a metric on one side"));
     };
+    if let Some(delta) = all()
+        .find(|o| is_delta(&o.term))
+        .filter(|_| all().any(|o| !is_delta(&o.term) && matches!(o.term, Term::Series(..))))
+    {
+        let message = "a change is compared with a number, not with another metric";
+        return Err(cursor.error(delta.at.clone(), message));
+    }
     let Some((first, dimension)) = all().find_map(|o| Some((o, o.dimension?))) else {
         // Only k6's custom rates and gauges come here, and what other components record.
         return Ok(of(series.0, series.1).unwrap_or(match series.1 {
@@ -56,6 +63,11 @@ pub(super) fn check(
     }
     all().filter(|o| o.dimension.is_none()).try_for_each(|o| bare(cursor, o, dimension, all()))?;
     Ok(dimension)
+}
+
+/// Whether it is a change since the baseline.
+pub(super) fn is_delta(term: &Term) -> bool {
+    matches!(term, Term::Series(_, Series { delta: true, .. }))
 }
 
 fn series(term: &Term) -> Option<(&Metric, Aggregation)> {
@@ -75,7 +87,7 @@ fn bare<'a>(
     let Term::Number(value) = operand.term else { return Ok(()) };
     let error = |message: String| Err(cursor.error(operand.at.clone(), message));
     let per_call = Metric::Builtin(Builtin::CpuPerCall);
-    if all.any(|o| series(&o.term).is_some_and(|(metric, _)| *metric == per_call)) {
+    if all.any(|o| !is_delta(&o.term) && series(&o.term).is_some_and(|(metric, _)| *metric == per_call)) {
         return error(format!("bare times are milliseconds: write {value}us for this metric"));
     }
     if dimension == Dimension::Ratio && value > 1.0 {

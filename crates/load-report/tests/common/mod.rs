@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use load_report::compare::{Comparison, Rules, Side, compare};
 use load_report::fault::FaultKind;
 use load_report::figures::Record;
 use load_report::gauge::{GaugeKind, GaugePlan, GaugeUnit, Sample, Samples};
@@ -223,6 +224,7 @@ fn report(expression: &str, observed: Option<f64>, unit: &str, outcome: Threshol
         passed: outcome == ThresholdOutcome::Pass,
         outcome,
         severity: outcome.severity(),
+        delta: false,
         note: observed.is_none().then(|| "no samples".to_owned()),
     }
 }
@@ -274,4 +276,32 @@ pub(crate) fn summary() -> Summary {
     summary.skipped = vec![Skipped { component: "db".into(), reason: "no server at <127.0.0.1>".into() }];
     summary.notes = vec!["db was skipped: 1 target is not evaluated".into()];
     summary
+}
+
+/// The sample against one whose second op was twice as fast.
+pub(crate) fn comparison(rules: Rules) -> Comparison {
+    let now = faster(1);
+    let then = faster(2);
+    let [then, now] = [("good", &then), ("results/20261122T010000Z", &now)].map(|(name, run)| Side {
+        name: name.to_owned(),
+        runs: BTreeMap::from([(run.header.component.clone(), run)]),
+    });
+    compare(&[then], &[now], rules).unwrap()
+}
+
+/// The sample, its calls of the second op `by` times as fast.
+pub(crate) fn faster(by: u32) -> RunFile {
+    let mut record = record("api", Segment::WHOLE);
+    for point in &mut record.timeseries.points {
+        for ms in [&mut point.p50_ms, &mut point.p95_ms, &mut point.p99_ms] {
+            *ms = ms.map(|ms| ms / f64::from(by));
+        }
+    }
+    let op = &mut record.data.phases[1].ops[1];
+    for times in [&mut op.response_ok, &mut op.service_ok] {
+        let mut quicker = Histogram::new();
+        times.iter().for_each(|(low, _, n)| quicker.record_n(low / u64::from(by), n));
+        *times = quicker;
+    }
+    record.judge(&[])
 }

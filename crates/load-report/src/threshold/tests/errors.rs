@@ -119,20 +119,46 @@ fn expressions_that_name_what_does_not_exist() {
       lag{phase:a,phase:b}: p(95)<5
                   ^^^^^
     "#);
-    assert_snapshot!(refused("response_time: delta(p(95)) < 5%"), @r#"
-    delta needs a baseline, which this version does not read yet
-      response_time: delta(p(95)) < 5%
-                     ^^^^^
-    "#);
     assert_snapshot!(refused("delta(p(95)) < 5%"), @r#"
-    delta needs a baseline, which this version does not read yet
+    expected a metric before `delta(`
       delta(p(95)) < 5%
       ^^^^^
+    write metric: delta(...), for example response_time: delta(p(95)) < 5%
+    "#);
+    assert_snapshot!(refused("response_time: delta(p(95) < 5%"), @r#"
+    expected `)`, found `<`
+      response_time: delta(p(95) < 5%
+                                 ^
+    "#);
+    assert_snapshot!(refused("response_time: delta(rate) < 5%"), @r#"
+    response_time has no `rate`, expected avg, min, max, med, p(N) or count
+      response_time: delta(rate) < 5%
+                           ^^^^
+    "#);
+    assert_snapshot!(refused("response_time: delta(p(95)) < 5% abortOnFail"), @r#"
+    delta compares whole runs, so it cannot stop one
+      response_time: delta(p(95)) < 5% abortOnFail
+                                       ^^^^^^^^^^^
     "#);
 }
 
 #[test]
 fn expressions_that_compare_unlike_things() {
+    assert_snapshot!(refused("response_time: delta(p(95)) < 25ms"), @r#"
+    cannot compare: response_time: delta(p(95)) is a ratio, 25ms is a time
+      response_time: delta(p(95)) < 25ms
+                                    ^^^^
+    "#);
+    assert_snapshot!(refused("response_time: delta(p(95)) < 5"), @r#"
+    a ratio lies between 0 and 1, found 5: percent are written 5%
+      response_time: delta(p(95)) < 5
+                                    ^
+    "#);
+    assert_snapshot!(refused("response_time: delta(p(95)) < error_rate"), @r#"
+    a change is compared with a number, not with another metric
+      response_time: delta(p(95)) < error_rate
+      ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
     assert_snapshot!(refused("response_time: p(95) < 25 MB"), @r#"
     cannot compare: response_time: p(95) is a time, 25 MB is an amount of bytes
       response_time: p(95) < 25 MB

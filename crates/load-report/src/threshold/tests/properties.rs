@@ -35,9 +35,9 @@ fn series() -> impl Strategy<Value = Series> {
     ];
     let outcome = prop::sample::select(vec![OutcomeTag::Ok, OutcomeTag::Failed, OutcomeTag::All]);
     let tags = (prop::option::of(tag_values()), prop::option::of(tag_values()), prop::option::of(outcome));
-    (component, metric, tags, aggregations()).prop_filter_map(
+    (component, metric, tags, aggregations(), any::<bool>()).prop_filter_map(
         "the metric is not so aggregated",
-        |(component, metric, (phase, op, outcome), aggregation)| {
+        |(component, metric, (phase, op, outcome), aggregation, delta)| {
             let (detail, suits) = match &metric {
                 Metric::Builtin(builtin) => (builtin.detail(), aggregation.suits(builtin.kind())),
                 Metric::Extra(_) | Metric::Counter(_) | Metric::Share(_) | Metric::Gauge(..) => {
@@ -52,7 +52,7 @@ fn series() -> impl Strategy<Value = Series> {
                 within: None,
                 other: Vec::new(),
             };
-            suits.then_some(Series { component, metric, selector, aggregation })
+            suits.then_some(Series { component, metric, selector, aggregation, delta })
         },
     )
 }
@@ -71,9 +71,11 @@ fn rules() -> impl Strategy<Value = Rule> {
     ((factors, series()), numbers(), numbers(), operators, abort, level, any::<bool>()).prop_map(
         |((factor, series), mut beside, mut limit, operator, delay, (level, any), left)| {
             // Only metrics that say their dimension let numbers beside them keep theirs.
-            let dimension = typing::of(&series.metric, series.aggregation).unwrap_or(
+            let own = typing::of(&series.metric, series.aggregation).unwrap_or(
                 if series.aggregation == Aggregation::Rate { Dimension::Ratio } else { Dimension::Count },
             );
+            let dimension = if series.delta { Dimension::Ratio } else { own };
+            let delay = delay.filter(|_| !series.delta);
             let scale = if dimension == Dimension::Ratio { 1e-9 } else { 1.0 };
             let sum = |numbers: &mut Vec<(Sign, f64)>| {
                 numbers[0].0 = Sign::Plus;
