@@ -37,6 +37,9 @@ pub enum RunError {
     /// The target cannot be reached or prepared.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// An input is unreadable, or not what it has to be.
+    #[error("{0}")]
+    Unreadable(String),
     /// Results cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -64,6 +67,7 @@ impl RunError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Prepare(_) => Exit::Unreachable,
+            Self::Unreadable(_) => Exit::Unreadable,
             Self::Write { .. } => Exit::NotWritten,
             Self::Machine { .. } | Self::Internal(_) => Exit::Internal,
         }

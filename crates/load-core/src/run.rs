@@ -20,7 +20,7 @@ use crate::error::{PrepareError, RunError, UsageError};
 use crate::events::{self, Events};
 use crate::output::{Console, Folder, Progress, check_reports};
 use crate::plan::args::LoadArgs;
-use crate::plan::{Context, Outs, RunPlan, build, needs, preflight};
+use crate::plan::{Context, Outs, RunPlan, baseline, build, needs, preflight};
 use crate::protocol::{Control, Protocol};
 use crate::record::{RAW_COLUMNS, points_head};
 use crate::sample::{Sampler, Sampling};
@@ -58,6 +58,8 @@ pub(crate) fn run<P: Protocol>(
     check_reports(&args.reports)?;
     preflight(&plan)?;
     nothing_there_yet(&plan.outs)?;
+    let component = args.name.clone().unwrap_or_else(|| P::NAME.to_owned());
+    let baseline = baseline(args, &plan, &component)?;
     console.say(&load_report::render::plan::text(&plan.record));
     let needs = needs(&plan);
     tracing::debug!("needs {} descriptors, about {} MiB", needs.descriptors, needs.memory_bytes >> 20);
@@ -67,7 +69,6 @@ pub(crate) fn run<P: Protocol>(
     if args.dry_run {
         return Ok(Finished::without_result(Exit::Pass));
     }
-    let component = args.name.clone().unwrap_or_else(|| P::NAME.to_owned());
     let (run_id, mut folder) = folder(args, &component, plan.segment)?;
     make_growing(&plan)?;
     let (plan, protocol) = (Arc::new(plan), Arc::new(protocol));
@@ -79,7 +80,10 @@ pub(crate) fn run<P: Protocol>(
     let course = course(&protocol, &plan, args, argv, console, &mut folder, names);
     let course = runtime.block_on(course);
     match course {
-        Ok(Some(record)) => Ok(report(record, &plan, args, console, &folder, &|run| protocol.remarks(run))),
+        Ok(Some(record)) => {
+            let record = (record, baseline.as_ref());
+            Ok(report(record, &plan, args, console, &folder, &|run| protocol.remarks(run)))
+        }
         Ok(None) => {
             folder.discard();
             console.complain("stopped before the run began: nothing was measured");
@@ -299,14 +303,14 @@ impl Stage<'_> {
 
 /// Judges, writes, prints.
 fn report(
-    record: Record,
+    (record, baseline): (Record, Option<&RunFile>),
     plan: &RunPlan,
     args: &LoadArgs,
     console: &Console,
     folder: &Folder,
     remarks: &dyn Fn(&RunFile) -> Vec<String>,
 ) -> Finished {
-    let mut run = record.judge(&plan.thresholds);
+    let mut run = record.judge_against(&plan.thresholds, baseline);
     run.warnings.extend(explain(&run));
     run.warnings.extend(remarks(&run));
     if !run.invalid.is_empty() {

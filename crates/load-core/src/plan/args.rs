@@ -100,6 +100,10 @@ pub struct LoadArgs {
     /// JSON. Repeatable.
     #[arg(long = "threshold", value_name = "EXPR | @FILE", value_parser = expressions, help_heading = "Verdict")]
     pub thresholds: Vec<Expressions>,
+    /// What thresholds with delta(...) compare with: a results folder, a <component>_summary.json, or a baseline's name
+    /// (aggregate baseline).
+    #[arg(long, value_name = "RUN|NAME", help_heading = "Verdict")]
+    pub baseline: Option<String>,
     /// How often the target is asked about itself beside the load (docs/db-load.md), or off [default: 1s, where it can be].
     #[arg(long, value_name = "D|off", value_parser = sampled, help_heading = "Verdict")]
     pub sample: Option<Sampled>,

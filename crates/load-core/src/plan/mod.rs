@@ -1,6 +1,7 @@
 //! What exactly will happen? The command line, checked and turned into a plan before the first packet.
 
 pub mod args;
+mod baseline;
 mod build;
 mod outs;
 mod preflight;
@@ -20,6 +21,7 @@ use crate::protocol::{Sharing, Weight};
 use crate::schedule::Kind;
 use crate::secret::Secrets;
 
+pub(crate) use baseline::baseline;
 pub use build::{Context, build};
 pub use outs::Outs;
 pub use preflight::{Needs, needs, preflight, raise_descriptors};
