@@ -7,6 +7,7 @@ usage() {
   cat <<'END'
 Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--scale-time X] [--scale-users X]
                           [--var NAME=VALUE] [--run-id ID] [--results DIR] [--require-all] [--attempts N] [--quick]
+                          [--baseline RUN|NAME]
 
   --suite S          a folder of suites/, or a path [default: reference]; `aggregate suites` lists them
   --profile P[,P...] which loads of the suite; several have one verdict [default: steady of reference, else smoke]
@@ -20,6 +21,8 @@ Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--
   --require-all      a component that cannot run is a failure, not a warning
   --attempts N       run a component again whose run is INVALID, so often in all: for machines with neighbours; what is
                      put aside is kept in attempts/ of the run's folder [default: 1]
+  --baseline B       compare with an earlier run: its folder, or the name that `aggregate baseline save` gave it; what is
+                     worse by more than noise is a regression (112)
   --quick            a rehearsal on the development build; the profile is smoke unless it is given
   --help             this text
 
@@ -217,6 +220,7 @@ judge() {
   fi
   [[ ! -f $suite/targets.toml ]] || flags+=(--targets "$suite/targets.toml")
   [[ $require_all == 0 ]] || flags+=(--require-all)
+  [[ -z $baseline ]] || flags+=(--baseline "$baseline")
   "$bin/aggregate" "$folder" "${flags[@]}" || code=$?
   [[ ! -f $folder/SUMMARY.md ]] || say "report: $folder/SUMMARY.md"
   return "$code"
@@ -238,9 +242,10 @@ passed=() # flags for every component of a suite
 quick=0
 require_all=0
 attempts=1
+baseline=''
 while (($# > 0)); do
   case $1 in
-    --suite | --profile | --environment | --run-id | --results | --attempts)
+    --suite | --profile | --environment | --run-id | --results | --attempts | --baseline)
       [[ -n ${2-} ]] || refuse "$1 needs a value; --help lists the flags"
       name=${1#--}
       printf -v "${name/-/_}" %s "$2"
@@ -277,6 +282,7 @@ done
 # Folders that were asked for are meant from where the user stands.
 [[ -z $results || $results == /* ]] || results=$PWD/$results
 [[ $suite != */* || $suite == /* ]] || suite=$PWD/$suite
+[[ ! -e $baseline || $baseline == /* ]] || baseline=$PWD/$baseline
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [[ -n $results && $results != "$PWD/results" ]] || results=results
 [[ $suite == */* ]] || suite=suites/$suite

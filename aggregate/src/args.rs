@@ -21,6 +21,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) targets: Option<PathBuf>,
 
+    /// Compare with an earlier run: a results folder, a <component>_summary.json, or a baseline's name. What is worse by more
+    /// than noise is a regression (exit code 112); thresholds with `delta(...)` are judged by it, too
+    #[arg(long, value_name = "RUN|NAME")]
+    pub(crate) baseline: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) against: Against,
+
     /// Fail when a component was skipped, instead of warning
     #[arg(long)]
     pub(crate) require_all: bool,
@@ -47,6 +55,13 @@ pub(crate) enum Command {
     Profiles {
         #[command(subcommand)]
         command: Profiles,
+    },
+    /// Compare runs with a baseline: what is worse by more than noise (exit code 112), and what is better
+    Compare(CompareArgs),
+    /// Keep runs as baselines, by names
+    Baseline {
+        #[command(subcommand)]
+        command: Baselines,
     },
     /// Print how a run kept its objectives (thresholds and targets), in all and by op; the exit code is that of the verdict
     Slo(SloArgs),
@@ -100,6 +115,99 @@ pub(crate) struct SloArgs {
     /// How it is printed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ListFormat,
+}
+
+/// From when on a change counts.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Against {
+    /// Changes up to this are noise, however certain [with --baseline]
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
+    pub(crate) noise: f64,
+
+    /// So are differences of error rates up to this share of all calls
+    #[arg(long, value_name = "SHARE", default_value = "0.1%", value_parser = share)]
+    pub(crate) error_noise: f64,
+
+    /// Of comparisons of equal runs so many may find a change by chance
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
+    pub(crate) level: f64,
+
+    /// Compare what did not do the same, too, and say so
+    #[arg(long)]
+    pub(crate) allow_different: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompareArgs {
+    /// A results folder, a <component>_summary.json, or the name of a baseline
+    #[arg(value_name = "BASELINE")]
+    pub(crate) baseline: String,
+
+    /// The same of the runs in question; several tell more than one
+    #[arg(value_name = "CURRENT", required = true)]
+    pub(crate) current: Vec<String>,
+
+    /// One more run of the baseline; repeatable
+    #[arg(short = 'b', long = "and-baseline", value_name = "RUN")]
+    pub(crate) more: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) against: Against,
+
+    /// Folder of the results folders, where baselines are kept
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) results: PathBuf,
+
+    /// How it is printed; md is for comments on a change
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: CompareFormat,
+}
+
+/// What is done with baselines.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Baselines {
+    /// Keep the results of a run, its segments merged
+    Save {
+        /// What it is called from now on
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Its results folder
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// Take the place of the baseline of that name
+        #[arg(long)]
+        replace: bool,
+        /// Folder of the results folders, where baselines are kept
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
+    /// List them
+    List {
+        /// Folder of the results folders, where baselines are kept
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
+    /// Show what one of them did
+    Show {
+        /// What it is called
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Folder of the results folders, where baselines are kept
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        results: PathBuf,
+    },
+}
+
+/// How comparisons are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs (docs/schema/compare.v1.json)
+    Json,
+    /// Markdown
+    Md,
 }
 
 #[derive(Debug, clap::Args)]
@@ -207,5 +315,15 @@ fn factor(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
         _ => Err("expected a number above 0, like 0.1".to_owned()),
+    }
+}
+
+/// A share of one: `5%` or `0.05`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, by) =
+        text.trim().strip_suffix('%').map_or((text.trim(), 1.0), |number| (number.trim_end(), 100.0));
+    match number.parse::<f64>() {
+        Ok(number) if (0.0..1.0).contains(&(number / by)) => Ok(number / by),
+        _ => Err("expected a share below all, like 5% or 0.05".to_owned()),
     }
 }

@@ -91,18 +91,36 @@ fn threshold(expression: &str, level: Option<Word>) -> Result<Threshold, String>
     }
 }
 
+/// Refuses targets that speak of changes (`delta(...)`) where there is no baseline.
+pub(crate) fn need_baseline(targets: &[Target], there_is_one: bool) -> Result<(), Failure> {
+    match targets.iter().find(|target| target.threshold.needs_baseline()).filter(|_| !there_is_one) {
+        Some(Target { name, threshold, .. }) => {
+            Err(Failure::new(Exit::Usage, format!("target {name:?}: `{threshold}` needs --baseline")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Earlier runs, by component.
+type Baseline<'a> = BTreeMap<&'a str, &'a RunFile>;
+
 /// Judges all components together. With `require_all`, a component that was skipped is a failure.
-pub(crate) fn judge(loaded: Loaded, targets: &[Target], require_all: bool) -> Summary {
+pub(crate) fn judge(
+    loaded: Loaded,
+    targets: &[Target],
+    require_all: bool,
+    baseline: Option<&Baseline<'_>>,
+) -> Summary {
     let Loaded { run_id, mut runs, skipped, mut notes, unreadable } = loaded;
     let names: Vec<String> = skipped.iter().map(|skipped| skipped.component.clone()).collect();
     let (targets, missing) = {
-        let bench = Bench { runs: by_name(&runs), skipped: &names, require_all };
+        let bench = Bench { runs: by_name(&runs), skipped: &names, require_all, baseline };
         let judged: Vec<_> = targets.iter().map(|target| bench.target(target)).collect();
         let missing: Vec<Exit> = judged.iter().map(|(_, exit)| *exit).collect();
         (judged.into_iter().map(|(report, _)| report).collect::<Vec<_>>(), missing)
     };
     let mut exits = missing;
-    exits.extend(rejudge(&mut runs, &names, require_all));
+    exits.extend(rejudge(&mut runs, &names, require_all, baseline));
     if !skipped.is_empty() {
         let not_evaluated = targets.iter().filter(|t| t.report.outcome == ThresholdOutcome::Skipped).count();
         notes.push(format!("skipped: {}; {not_evaluated} targets not evaluated", names.join(", ")));
@@ -124,7 +142,17 @@ pub(crate) fn judge(loaded: Loaded, targets: &[Target], require_all: bool) -> Su
     let warned = !skipped.is_empty() || targets.iter().any(|t| t.report.outcome == ThresholdOutcome::Warn);
     let verdict = verdict(&runs, &exits, warned);
     let components = runs.into_iter().map(Component).collect();
-    Summary { schema: SUMMARY_SCHEMA.to_owned(), run_id, verdict, exit, components, targets, skipped, notes }
+    Summary {
+        schema: SUMMARY_SCHEMA.to_owned(),
+        run_id,
+        verdict,
+        exit,
+        components,
+        targets,
+        skipped,
+        notes,
+        comparison: None,
+    }
 }
 
 /// The worst of all verdicts; an exit code says more than a verdict where a file or a component is missing.
@@ -135,7 +163,7 @@ fn verdict(runs: &[RunFile], exits: &[Exit], warned: bool) -> Verdict {
         Verdict::Invalid
     } else if run(Verdict::NoData) || exit(Exit::NoData) {
         Verdict::NoData
-    } else if run(Verdict::Fail) || exit(Exit::Failed) {
+    } else if run(Verdict::Fail) || exit(Exit::Failed) || exit(Exit::Regression) {
         Verdict::Fail
     } else if warned || run(Verdict::Warn) {
         Verdict::Warn
@@ -148,19 +176,25 @@ fn by_name(runs: &[RunFile]) -> BTreeMap<&str, &RunFile> {
     runs.iter().map(|run| (run.header.component.as_str(), run)).collect()
 }
 
-/// Judges the thresholds of single components that speak of others too: no tool alone could.
-fn rejudge(runs: &mut [RunFile], skipped: &[String], require_all: bool) -> Vec<Exit> {
+/// Judges the thresholds of single components that speak of others too, or of changes: no tool alone could.
+fn rejudge(
+    runs: &mut [RunFile],
+    skipped: &[String],
+    require_all: bool,
+    baseline: Option<&Baseline<'_>>,
+) -> Vec<Exit> {
     let mut exits = Vec::new();
     for index in 0..runs.len() {
         let own = runs[index].header.component.clone();
         let texts = runs[index].header.plan.thresholds.clone();
         for (position, text) in texts.iter().enumerate() {
             let Ok(threshold) = text.parse::<Threshold>() else { continue };
-            if threshold.components().iter().all(|name| *name == own) {
+            let of_others = threshold.components().iter().any(|name| *name != own);
+            if !of_others && (baseline.is_none() || !threshold.needs_baseline()) {
                 continue;
             }
             let (report, exit) =
-                Bench { runs: by_name(runs), skipped, require_all }.report(&threshold, Some(&own));
+                Bench { runs: by_name(runs), skipped, require_all, baseline }.report(&threshold, Some(&own));
             if let Some(place) = runs[index].thresholds.get_mut(position) {
                 *place = report;
             }
@@ -176,6 +210,7 @@ struct Bench<'a> {
     runs: BTreeMap<&'a str, &'a RunFile>,
     skipped: &'a [String],
     require_all: bool,
+    baseline: Option<&'a Baseline<'a>>,
 }
 
 impl Bench<'_> {
@@ -201,10 +236,15 @@ impl Bench<'_> {
         if !skipped.is_empty() {
             let note = format!("{} was skipped", skipped.join(", "));
             let outcome = if self.require_all { ThresholdOutcome::Fail } else { ThresholdOutcome::Skipped };
-            return (unobserved(threshold, outcome, note), exit_of(outcome));
+            let report = unobserved(threshold, outcome, note);
+            let exit = report.exit();
+            return (report, exit);
         }
         let only = if self.runs.len() == 1 { self.runs.keys().next().copied() } else { None };
-        let scope = Scope::new(self.runs.clone()).with_default(own.or(only).unwrap_or("?"));
+        let mut scope = Scope::new(self.runs.clone()).with_default(own.or(only).unwrap_or("?"));
+        if let Some(baseline) = self.baseline {
+            scope = scope.with_baseline(baseline.clone());
+        }
         let mut report = evaluate(threshold, &scope);
         if own.or(only).is_none() && report.observed.is_none() {
             let names: Vec<&str> = self.runs.keys().copied().collect();
@@ -213,16 +253,8 @@ impl Bench<'_> {
             let note = report.note.take().map(|note| format!("{note}; ")).unwrap_or_default();
             report.note = Some(note + &hint);
         }
-        let exit = exit_of(report.outcome);
+        let exit = report.exit();
         (report, exit)
-    }
-}
-
-fn exit_of(outcome: ThresholdOutcome) -> Exit {
-    match outcome {
-        ThresholdOutcome::Pass | ThresholdOutcome::Warn | ThresholdOutcome::Skipped => Exit::Pass,
-        ThresholdOutcome::Fail => Exit::Failed,
-        ThresholdOutcome::Invalid => Exit::Invalid,
     }
 }
 
@@ -236,6 +268,7 @@ fn unobserved(threshold: &Threshold, outcome: ThresholdOutcome, note: String) ->
         passed: false,
         outcome,
         severity: outcome.severity(),
+        delta: threshold.needs_baseline(),
         note: Some(note),
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use load_report::exit::Exit;
 use load_report::figures::Record;
 use load_report::merge::Merger;
-use load_report::model::{RunFile, Segment};
+use load_report::model::{RunFile, Segment, ThresholdReport};
 use load_report::summary::Skipped;
 use load_report::threshold::Threshold;
 use load_report::{journal, read};
@@ -143,8 +143,10 @@ impl Loader<'_> {
 
     fn component(&mut self, component: &str, parts: &BTreeMap<Segment, Part>) -> Result<RunFile, String> {
         let mut merger: Option<Merger> = None;
+        let mut judged: Vec<ThresholdReport> = Vec::new();
         for (&segment, part) in parts {
-            let record = self.record(component, segment, part).and_then(|record| {
+            let record = self.record(component, segment, part).and_then(|(record, changes)| {
+                judged = changes;
                 let (Part::Summary(name) | Part::Journal(name)) = part;
                 match &mut merger {
                     Some(merger) => merger.add(record),
@@ -161,15 +163,29 @@ impl Loader<'_> {
             }
         }
         let record = merger.ok_or_else(|| format!("{component}: none of its files can be read"))?.finish();
+        let whole = record.header.segment == Segment::WHOLE && parts.len() == 1;
         let thresholds = thresholds(&record)?;
-        Ok(record.judge(&thresholds))
+        let mut run = record.judge(&thresholds);
+        if whole && !judged.is_empty() {
+            restore(&mut run, &judged);
+        }
+        Ok(run)
     }
 
-    fn record(&mut self, component: &str, segment: Segment, part: &Part) -> Result<Record, String> {
+    /// What a file holds, and how its tool judged changes since a baseline.
+    fn record(
+        &mut self,
+        component: &str,
+        segment: Segment,
+        part: &Part,
+    ) -> Result<(Record, Vec<ThresholdReport>), String> {
+        let mut changes = Vec::new();
         let (name, record) = match part {
             Part::Summary(name) => {
                 let bytes = self.read(name, read::MAX_BYTES)?;
-                (name, read::read_run(name, &bytes).map_err(|error| error.to_string())?.into_record())
+                let run = read::read_run(name, &bytes).map_err(|error| error.to_string())?;
+                changes.extend(run.thresholds.iter().filter(|report| report.delta).cloned());
+                (name, run.into_record())
             }
             Part::Journal(name) => {
                 let bytes = self.read(name, MAX_JOURNAL_BYTES)?;
@@ -194,7 +210,7 @@ impl Loader<'_> {
                 "{name}: is of run {other:?}, the others are of {run_id:?}; one folder holds one run"
             ));
         }
-        Ok(record)
+        Ok((record, changes))
     }
 
     fn skipped(&self, component: &str, name: &str) -> Result<Skipped, String> {
@@ -236,6 +252,16 @@ impl Loader<'_> {
         }
         self.loaded
     }
+}
+
+/// Without a baseline here, what the tool said of changes since its own stands.
+fn restore(run: &mut RunFile, judged: &[ThresholdReport]) {
+    for report in run.thresholds.iter_mut().filter(|report| report.delta) {
+        if let Some(said) = judged.iter().find(|said| said.expression == report.expression) {
+            report.clone_from(said);
+        }
+    }
+    run.settle();
 }
 
 fn printable(name: &OsStr) -> Option<String> {

@@ -2,6 +2,8 @@
 //! what there is to run; reads files, needs no network.
 
 mod args;
+mod baselines;
+mod compare;
 mod judge;
 mod load;
 mod profiles;
@@ -10,7 +12,7 @@ mod slo;
 mod suite;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -66,24 +68,31 @@ fn aggregate(args: &Args) -> Result<Exit, Failure> {
     };
     let reports = report::kinds(&args.report)?;
     let targets = args.targets.as_deref().map(judge::read_targets).transpose()?.unwrap_or_default();
-    let one = |folder: &Path| {
+    let baseline =
+        args.baseline.as_deref().map(|given| compare::read(&beside(results), given)).transpose()?;
+    judge::need_baseline(&targets, baseline.is_some())?;
+    let one = |folder: &Path, profile: Option<&str>| {
         let loaded = load::folder(folder, args.keep_going)?;
-        Ok(judge::judge(loaded, &targets, args.require_all))
+        let baseline = baseline.as_ref().map(|baseline| baseline.of_profile(profile));
+        Ok(judge::judge(loaded, &targets, args.require_all, baseline.as_ref()))
     };
     let mut written = Vec::new();
     let profiles = profiles::of(results);
-    let summary = if profiles.is_empty() {
-        one(results)?
+    let mut summary = if profiles.is_empty() {
+        one(results, None)?
     } else {
         let mut judged = Vec::new();
         for profile in profiles {
             let folder = results.join(&profile);
-            let summary = one(&folder)?;
+            let summary = one(&folder, Some(&profile))?;
             written.push(report::write(&folder, &summary));
             judged.push((profile, summary));
         }
         profiles::combine(load::name_of(results), judged)
     };
+    if let Some(baseline) = baseline {
+        compare::add(&mut summary, baseline, args.against);
+    }
     written.push(report::write(results, &summary));
     written.push(report::write_besides(&summary, &reports));
     let printed = report::print(&summary, args.quiet);
@@ -94,4 +103,10 @@ fn aggregate(args: &Args) -> Result<Exit, Failure> {
     }
     let not_written = (!failures.is_empty()).then_some(Exit::NotWritten);
     Ok(Exit::first_of([Some(summary.exit), not_written].into_iter().flatten()))
+}
+
+/// The folder of the results folders, where baselines are kept: the one that `folder` is in.
+fn beside(folder: &Path) -> PathBuf {
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }

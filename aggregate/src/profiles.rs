@@ -36,6 +36,7 @@ pub(crate) fn combine(run_id: String, profiles: Vec<(String, Summary)>) -> Summa
         targets: Vec::new(),
         skipped: Vec::new(),
         notes: Vec::new(),
+        comparison: None,
     };
     for (profile, summary) in profiles {
         let qualified = |name: &str| format!("{profile}/{name}");

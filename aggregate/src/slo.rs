@@ -41,7 +41,7 @@ pub(crate) fn run(asked: &SloArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "slo: --profile is one of a suite; give --suite too"));
     }
     let targets = asked.targets.as_deref().map(judge::read_targets).transpose()?.unwrap_or_default();
-    let summary: Summary = judge::judge(loaded, &targets, false);
+    let summary: Summary = judge::judge(loaded, &targets, false, None);
     let mut report = SloReport::of(&summary);
     report.demo = asked.demo.then(|| DEMO.to_owned());
     print(&match asked.format {

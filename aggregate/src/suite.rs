@@ -26,6 +26,8 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Profiles { command: Profiles::Show(asked) } => show::show(asked)?,
         Command::Components(asked) => plan::components(asked)?,
         Command::Slo(asked) => return crate::slo::run(asked),
+        Command::Compare(asked) => return crate::compare::run(asked),
+        Command::Baseline { command } => return crate::baselines::run(command),
     };
     print(&text)?;
     Ok(Exit::Pass)
