@@ -94,7 +94,19 @@ pub struct GaugeTally {
     pub last: f64,
     /// When that was, seconds since time zero.
     pub last_s: f64,
+    /// Sum of the instants, in whole tenths of a second since time zero: sums of whole numbers are the same in any order.
+    #[serde(default)]
+    pub sum_t: f64,
+    /// Sum of their squares.
+    #[serde(default)]
+    pub sum_tt: f64,
+    /// Sum of each value times its instant.
+    #[serde(default)]
+    pub sum_tv: f64,
 }
+
+/// Of so many parts of a second the instants of a slope are.
+const TICKS_PER_S: f64 = 10.0;
 
 /// One look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -140,7 +152,18 @@ impl GaugeUnit {
 
 impl GaugeTally {
     fn add(&mut self, value: f64, at_s: f64) {
-        self.merge(&Self { count: 1, sum: value, min: value, max: value, last: value, last_s: at_s });
+        let t = (at_s * TICKS_PER_S).round();
+        self.merge(&Self {
+            count: 1,
+            sum: value,
+            min: value,
+            max: value,
+            last: value,
+            last_s: at_s,
+            sum_t: t,
+            sum_tt: t * t,
+            sum_tv: t * value,
+        });
     }
 
     /// Adds the values of another part.
@@ -154,6 +177,9 @@ impl GaugeTally {
         }
         self.count = self.count.saturating_add(other.count);
         self.sum += other.sum;
+        self.sum_t += other.sum_t;
+        self.sum_tt += other.sum_tt;
+        self.sum_tv += other.sum_tv;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         // Of two values of one instant the larger one, so that the order does not matter.
@@ -166,6 +192,16 @@ impl GaugeTally {
     /// Arithmetic mean; none without values.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+
+    /// What the values grow by in a second: the line that is nearest to them all (least squares). None without values at two
+    /// instants.
+    pub fn slope(&self) -> Option<f64> {
+        let n = self.count as f64;
+        let spread = n * self.sum_tt - self.sum_t * self.sum_t;
+        // Of one instant nothing is left but what rounding makes of it.
+        (self.count > 1 && spread > 1e-9 * n * self.sum_tt)
+            .then(|| (n * self.sum_tv - self.sum_t * self.sum) / spread * TICKS_PER_S)
     }
 }
 

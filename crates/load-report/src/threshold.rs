@@ -84,11 +84,11 @@ impl Threshold {
         self.rule.series().any(|series| series.delta)
     }
 
-    /// A gauge that it speaks of.
-    pub fn gauge(&self) -> Option<&str> {
+    /// The gauges that it speaks of.
+    pub fn gauges(&self) -> impl Iterator<Item = &str> {
         let gauge =
             |series: &Series| matches!(series.metric, Metric::Gauge(..)) && series.component.is_none();
-        self.rule.series().find(|series| gauge(series)).map(|series| series.metric.name())
+        self.rule.series().filter(move |series| gauge(series)).map(|series| series.metric.name())
     }
 
     /// The expression in its plainest form: the same for all ways to type it.

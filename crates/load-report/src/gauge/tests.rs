@@ -121,3 +121,26 @@ proptest! {
         prop_assert_eq!(&merged(&[&parts[2], &merged(&[&parts[0], &parts[1]])]), &whole);
     }
 }
+
+#[test]
+fn a_slope_is_that_of_the_nearest_line_however_the_looks_are_divided() {
+    let tally = |looks: &[(f64, f64)]| {
+        let mut tally = GaugeTally::default();
+        looks.iter().for_each(|(at_s, value)| tally.add(*value, *at_s));
+        tally
+    };
+    assert_eq!(tally(&[]).slope(), None);
+    assert_eq!(tally(&[(5.0, 1.0)]).slope(), None);
+    assert_eq!(tally(&[(5.1, 1.0), (5.1, 2.0), (5.1, 4.0)]).slope(), None);
+    // A saw: it ends where it began, and leaks 1,000 bytes a second nevertheless.
+    let saw: Vec<_> =
+        (0..600).map(|s| (f64::from(s), 1e9 + f64::from(s) * 1e3 + f64::from(s % 10) * 1e5)).collect();
+    let slope = tally(&saw).slope().unwrap();
+    assert!((slope - 1e3).abs() < 200.0, "{slope}");
+    let mut parts = tally(&saw[300..]);
+    parts.merge(&tally(&saw[..300]));
+    assert!((parts.slope().unwrap() - slope).abs() < 1e-3);
+    // Hours later, and of values that hardly differ from each other.
+    let line: Vec<_> = (0..100).map(|s| (86_400.0 + f64::from(s), 4e10 + f64::from(s) * 5.0)).collect();
+    assert!((tally(&line).slope().unwrap() - 5.0).abs() < 0.5, "{:?}", tally(&line).slope());
+}

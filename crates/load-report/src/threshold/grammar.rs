@@ -152,7 +152,13 @@ impl Parser<'_> {
         {
             return Err(self.cursor.expected(&format!("the closing {quote}")));
         }
+        let before = self.cursor.spot();
         let (aggregation, delta) = self.aggregation(name, kind)?;
+        if aggregation == Aggregation::Slope && !typing::grows(&metric) {
+            let message =
+                format!("{name} has no `slope`: gauges of the target have one, of things and of bytes");
+            return Err(self.cursor.error(self.cursor.since(before), message));
+        }
         let dimension = match kind {
             _ if delta => Some(Dimension::Ratio),
             // Times or a gauge: what it is compared with says which.
@@ -230,7 +236,8 @@ impl Parser<'_> {
 
     /// How it is aggregated, and whether what has become of that is meant.
     fn aggregation(&mut self, name: &str, kind: Option<Kind>) -> Parsed<(Aggregation, bool)> {
-        let choices = kind.map_or("count, rate, value, avg, min, max, med or p(N)", Aggregation::choices);
+        let choices =
+            kind.map_or("count, rate, value, avg, min, max, med, slope or p(N)", Aggregation::choices);
         if !self.cursor.eat(":") {
             return match kind {
                 Some(Kind::Rate) => Ok((Aggregation::Rate, false)),

@@ -70,6 +70,8 @@ fn aggregate(data: &Data, aggregation: Aggregation) -> Option<f64> {
         (&Data::Sum(count, _), _) => Some(count as f64),
         (&Data::Share(cases, all), _) => some(all > 0, cases as f64 / all as f64),
         (&Data::Figure(value), _) => Some(value),
+        // Only gauges of the target have one.
+        (Data::Points(_), Aggregation::Slope) => None,
         (Data::Points(points), Aggregation::Min) => points.iter().copied().reduce(f64::min),
         (Data::Points(points), Aggregation::Max) => points.iter().copied().reduce(f64::max),
         (Data::Points(points), Aggregation::Avg) => {
@@ -79,6 +81,7 @@ fn aggregate(data: &Data, aggregation: Aggregation) -> Option<f64> {
         (Data::Gauge(tally), Aggregation::Min) => some(tally.count > 0, tally.min),
         (Data::Gauge(tally), Aggregation::Max) => some(tally.count > 0, tally.max),
         (Data::Gauge(tally), Aggregation::Avg) => tally.mean(),
+        (Data::Gauge(tally), Aggregation::Slope) => tally.slope(),
         (Data::Gauge(tally), _) => some(tally.count > 0, tally.last),
     }
 }
@@ -91,7 +94,9 @@ fn of_times(times: &Histogram, aggregation: Aggregation) -> f64 {
         Aggregation::Min => times.min_ns() as f64,
         Aggregation::Max => times.max_ns() as f64,
         Aggregation::Percentile(rank) => times.quantile_ns(quantile(rank)) as f64,
-        Aggregation::Med | Aggregation::Rate | Aggregation::Value => times.quantile_ns(0.5) as f64,
+        Aggregation::Med | Aggregation::Rate | Aggregation::Value | Aggregation::Slope => {
+            times.quantile_ns(0.5) as f64
+        }
     };
     ns / 1e6
 }
@@ -110,7 +115,10 @@ pub(super) fn dimension(series: &Series, run: &RunFile) -> Option<Dimension> {
         return None;
     }
     match position(run, name) {
-        Some(index) => Some(Dimension::of(run.header.plan.gauges[index].unit)),
+        Some(index) => {
+            let dimension = Dimension::of(run.header.plan.gauges[index].unit);
+            Some(if series.aggregation == Aggregation::Slope { dimension.per_second() } else { dimension })
+        }
         None => series.aggregation.suits(Kind::Trend).then_some(Dimension::Time),
     }
 }

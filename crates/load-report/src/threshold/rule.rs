@@ -133,6 +133,8 @@ pub(super) enum Aggregation {
     Min,
     Max,
     Med,
+    /// Growth a second.
+    Slope,
     /// 0 to 100.
     Percentile(f64),
 }
@@ -201,7 +203,7 @@ impl Aggregation {
             Kind::Trend => "avg, min, max, med, p(N) or count",
             Kind::Rate => "rate",
             Kind::Counter => "count or rate",
-            Kind::Gauge => "value, min, max or avg",
+            Kind::Gauge => "value, min, max, avg or slope",
             Kind::Figure => "value",
         }
     }
@@ -214,6 +216,7 @@ impl Aggregation {
             Self::Value => matches!(kind, Kind::Gauge | Kind::Figure),
             Self::Avg | Self::Min | Self::Max => matches!(kind, Kind::Trend | Kind::Gauge),
             Self::Med | Self::Percentile(_) => kind == Kind::Trend,
+            Self::Slope => kind == Kind::Gauge,
         }
     }
 
@@ -227,6 +230,7 @@ impl Aggregation {
             "min" => Self::Min,
             "max" => Self::Max,
             "med" => Self::Med,
+            "slope" => Self::Slope,
             _ => return None,
         })
     }
@@ -365,6 +369,7 @@ impl fmt::Display for Aggregation {
             Self::Min => "min",
             Self::Max => "max",
             Self::Med => "med",
+            Self::Slope => "slope",
             Self::Percentile(rank) => return write!(f, "p({rank})"),
         })
     }

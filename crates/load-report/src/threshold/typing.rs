@@ -14,11 +14,14 @@ pub(super) fn of(metric: &Metric, aggregation: Aggregation) -> Option<Dimension>
         Metric::Counter(_) if aggregation == Aggregation::Rate => return Some(Dimension::Count.per_second()),
         Metric::Counter(_) => return Some(Dimension::Count),
         Metric::Share(_) => return Some(Dimension::Ratio),
+        Metric::Gauge(_, dimension) if aggregation == Aggregation::Slope => {
+            return Some(dimension.per_second());
+        }
         Metric::Gauge(_, dimension) => return Some(*dimension),
         Metric::Extra(_) => {
             return match aggregation {
                 Aggregation::Count => Some(Dimension::Count),
-                Aggregation::Rate | Aggregation::Value => None,
+                Aggregation::Rate | Aggregation::Value | Aggregation::Slope => None,
                 _ => Some(Dimension::Time),
             };
         }
@@ -28,6 +31,15 @@ pub(super) fn of(metric: &Metric, aggregation: Aggregation) -> Option<Dimension>
         (Kind::Counter, Aggregation::Rate) => builtin.dimension().per_second(),
         _ => builtin.dimension(),
     })
+}
+
+/// Whether it makes sense to ask what it grows by in a second; whatever other components record may.
+pub(super) fn grows(metric: &Metric) -> bool {
+    match metric {
+        Metric::Gauge(_, dimension) => matches!(dimension, Dimension::Count | Dimension::Bytes),
+        Metric::Extra(_) => true,
+        _ => false,
+    }
 }
 
 /// The dimension that all operands share.

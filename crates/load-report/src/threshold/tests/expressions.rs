@@ -68,6 +68,8 @@ const OPERANDS: &[(&str, &str)] = &[
     ("pg_cache_hit: min>0.99", "pg_cache_hit:min > 0.99"),
     ("pg_cache_hit{phase:sustain} >= 99%", "pg_cache_hit{phase:sustain}:value >= 0.99"),
     ("redis_memory: max - redis_memory: min < 1MiB", "redis_memory:max - redis_memory:min < 1048576B"),
+    ("redis_memory: slope < 6MB/m", "redis_memory:slope < 100000B/s"),
+    ("db::anything: slope < 60/m", "db::anything:slope < 1/s"),
     ("pg_commits: avg > 1000", "pg_commits:avg > 1000/s"),
     ("db::anything: avg < 5", "db::anything:avg < 5ms"),
     ("db::anything: max < 5MB", "db::anything:max < 5000000B"),

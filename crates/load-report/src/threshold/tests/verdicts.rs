@@ -59,6 +59,7 @@ fn every_metric_is_observed() {
         ("cache_hit: value", 0.89, "ratio"),
         ("cache_hit{phase:sustain}: max", 0.98, "ratio"),
         ("memory: max", 12e6, "bytes"),
+        ("memory: slope", 1e6, "bytes_per_s"),
         ("memory{phase:sustain}: avg", 6.5e6, "bytes"),
         ("memory{phase:warm-up}: value", 2e6, "bytes"),
         ("error_rate", 0.1, "ratio"),
