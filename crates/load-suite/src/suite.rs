@@ -13,6 +13,7 @@ mod outside;
 mod path;
 mod plan;
 mod profile;
+mod sample;
 mod scene;
 mod step;
 mod threshold;
@@ -40,6 +41,9 @@ pub use outside::Outside;
 pub use path::Path as JsonPath;
 pub use plan::{Asked, Job, components, names, parts, plan};
 pub use profile::Profile;
+pub use sample::{
+    SampleGauge, SampleKind, SampleUnit, Sampled, Samples, Selector, Term, quoted, set as sample_set,
+};
 pub use scene::{Environment, texts};
 pub use step::{Parallel, Poll, Step, verb};
 pub use threshold::k6_thresholds;
@@ -92,6 +96,8 @@ pub struct Suite {
     pub cleanup: Vec<Outside>,
     /// What happens while the run lasts.
     pub events: Vec<Event>,
+    /// Whom to ask what the target uses.
+    pub samples: Vec<Samples>,
     /// Constants and data, with the variables of the steps of setup and cleanup.
     pub names: Names,
     /// Values that must not be shown.
@@ -138,6 +144,8 @@ impl Suite {
         let setup = Outside::read_all("setup", &mut fields, &mut names, &measures)?;
         let cleanup = Outside::read_all("cleanup", &mut fields, &mut names, &measures)?;
         let events = Event::read_all(&mut fields, &names, &profile.name)?;
+        let samples = Samples::read_all(&mut fields, &names)?;
+        secrets.extend(samples.iter().filter_map(Samples::secret));
         // Only where a suite builds on it; `tree` has seen to that.
         fields.node("extends");
         fields.text("about")?;
@@ -156,6 +164,7 @@ impl Suite {
             setup,
             cleanup,
             events,
+            samples,
             names,
             secrets,
             rows,
