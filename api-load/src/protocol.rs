@@ -6,8 +6,10 @@ use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
 use load_core::outside;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
+use load_core::sample::Exporter;
 use load_net::args::{TlsArgs, wrong};
 use load_net::connection::Tls;
+use load_net::exporter::exporter;
 use load_net::http::content::{Content, ContentArgs};
 use load_net::http::{self, Agent, Exchanged, Manner, Parts, Sink};
 use load_net::reach::{Dial, Target};
@@ -159,6 +161,10 @@ impl Protocol for Api {
 
     fn spreads(&self) -> bool {
         self.manner.route.spreads(&self.url.host)
+    }
+
+    fn exporter(args: &ApiArgs, url: &str, token: Option<&str>) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.tls)
     }
 
     fn script(&self) -> &Script<Step> {

@@ -1,13 +1,16 @@
 //! What does the engine get? A migration as one iteration: order, looks until its end, statistics, list.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{
     Control, Fault, LinkId, Outcome, Poll, Probe, Protocol, Script, Task, TaskStep, Vu,
 };
+use load_core::sample::Exporter;
 use load_net::args::wrong;
 use load_net::connection::{Connection, Tls};
+use load_net::exporter::exporter;
 use load_net::http::{self, Body, Parts, Request};
 use load_net::reach;
 use load_net::redact::Collector;
@@ -220,6 +223,10 @@ impl Protocol for Dwcp {
         ]
         .map(counter)
         .to_vec()
+    }
+
+    fn exporter(args: &DwcpArgs, url: &str, token: Option<&str>) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.tls)
     }
 
     fn script(&self) -> &Script<Step> {

@@ -10,7 +10,9 @@ use load_core::compile::{FromSuite, plan};
 use load_core::error::{PrepareError, UsageError};
 use load_core::outside;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
+use load_core::sample::Exporter;
 use load_net::args::{read, wrong};
+use load_net::exporter::exporter;
 use load_net::http2::greet::in_time;
 use load_net::reach;
 use load_net::redact::Collector;
@@ -243,6 +245,10 @@ impl Protocol for Grpc {
 
     fn rates(&self) -> Vec<RatePlan> {
         self.suite.as_ref().map_or_else(Vec::new, |suite| suite.plans.rates.clone())
+    }
+
+    fn exporter(args: &GrpcArgs, url: &str, token: Option<&str>) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.server.tls)
     }
 
     fn script(&self) -> &Script<Step> {

@@ -7,7 +7,9 @@ use load_core::compile::FromSuite;
 use load_core::error::{PrepareError, UsageError};
 use load_core::outside;
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu};
+use load_core::sample::Exporter;
 use load_net::connection::{Connection, Tls};
+use load_net::exporter::exporter;
 use load_net::reach::{self, Dial, Target};
 use load_net::redact::{self, Collector};
 use load_net::route::Route;
@@ -177,6 +179,10 @@ impl Protocol for Ws {
 
     fn spreads(&self) -> bool {
         self.route.spreads(&self.url.host)
+    }
+
+    fn exporter(args: &WsArgs, url: &str, token: Option<&str>) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.tls)
     }
 
     fn script(&self) -> &Script<Step> {

@@ -18,6 +18,7 @@ use crate::null::Null;
 use crate::once::once;
 use crate::output::Console;
 use crate::plan::args::LoadArgs;
+use crate::plan::sample::Asked;
 use crate::plan::{Context, build};
 use crate::protocol::{Protocol, Sharing};
 use crate::run::run;
@@ -78,7 +79,7 @@ pub fn load<P: Protocol>(words: &[&str]) -> Result<Box<RunFile>, RunError> {
         run(Null::from_args(&args), &args, &argv, &Console::new(Arc::default(), true))
     } else {
         let protocol = protocol::<P>(&matches, &mut args)?;
-        let console = Console::new(Arc::new(Secrets::new(protocol.secrets())), true);
+        let console = Console::new(secrets(&protocol, &args), true);
         run(protocol, &args, &argv, &console)
     };
     finished?.run.ok_or_else(|| RunError::Internal("nothing was measured".into()))
@@ -268,7 +269,10 @@ fn told(about: About, error: &RunError) -> String {
 /// The protocol that the command line and the suite ask for; what the suite says of the load goes into `args`.
 fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P, UsageError> {
     let own = P::Args::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
-    let mut protocol = match suite::read(args, P::SUITE)? {
+    let suite = suite::read(args, P::SUITE)?;
+    let samples = suite.as_ref().map_or_else(Vec::new, |suite| suite.samples.clone());
+    args.asked = Asked::of(args, &samples, |url, token| P::exporter(&own, url, token))?;
+    let mut protocol = match suite {
         Some(suite) => {
             let once = suite.profile.once;
             let typed = (args.vus.is_some() || once, args.connections.is_some() && !once);
@@ -290,6 +294,11 @@ fn protocol<P: Protocol>(matches: &ArgMatches, args: &mut LoadArgs) -> Result<P,
     Ok(protocol)
 }
 
+/// What must never be printed.
+fn secrets<P: Protocol>(protocol: &P, args: &LoadArgs) -> Arc<Secrets> {
+    Arc::new(Secrets::new(protocol.secrets().into_iter().chain(args.asked.secrets()).collect()))
+}
+
 /// What is done with a protocol besides loading its target.
 #[derive(Clone, Copy)]
 enum Aside {
@@ -308,13 +317,16 @@ fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
             log(&args);
             let protocol = protocol::<P>(&matches, &mut args)?;
             let plan = build(&args, Context::of(&protocol))?;
-            let console = Console::new(Arc::new(Secrets::new(protocol.secrets())), args.quiet);
+            let console = Console::new(secrets(&protocol, &args), args.quiet);
             match what {
                 Aside::Check => {
                     let script = protocol.script();
                     let classes = counted(script.classes().len() as u64, "user class", "user classes");
                     let steps = counted(script.calls().count() as u64, "step", "steps");
                     console.say(&load_report::render::plan::text(&plan.record));
+                    for notice in args.asked.notices() {
+                        console.say(&notice);
+                    }
                     for Event { name, at, run, .. } in &args.events {
                         console.say(&format!("event at {at:?}: {name}: {}", run.join(" ")));
                     }
@@ -338,8 +350,7 @@ fn local() -> Result<tokio::runtime::LocalRuntime, RunError> {
 }
 
 fn start<P: Protocol>(about: About, protocol: P, args: &LoadArgs, argv: &[String]) -> Result<Exit, RunError> {
-    let secrets = Arc::new(Secrets::new(protocol.secrets()));
-    let console = Console::new(Arc::clone(&secrets), args.quiet);
+    let console = Console::new(secrets(&protocol, args), args.quiet);
     run(protocol, args, argv, &console).map(|finished| finished.exit).or_else(|error| {
         console.complain(&told(about, &error));
         Ok(error.exit())

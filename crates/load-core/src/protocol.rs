@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{PrepareError, UsageError};
 use crate::plan::RunPlan;
-use crate::sample::Sampler;
+use crate::sample::{Exporter, Sampler};
 
 pub use outcome::{Fault, Outcome};
 pub use probe::Probe;
@@ -117,6 +117,19 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// segment alone; used on its thread, from just before time zero to the end.
     fn sampler(self: &Arc<Self>, _target: &Self::Target) -> Option<Box<dyn Sampler>> {
         None
+    }
+
+    /// Who reads the page at `url` for gauges that are nobody's own, with this bearer token: see `--sample-url`. The protocol's own
+    /// flags say whom to trust.
+    ///
+    /// # Errors
+    /// The URL is none, or this tool reads no pages.
+    fn exporter(
+        _args: &Self::Args,
+        _url: &str,
+        _token: Option<&str>,
+    ) -> Result<Arc<dyn Exporter>, UsageError> {
+        Err(UsageError::new(format!("{} reads no pages; leave it out", Self::NAME)))
     }
 
     /// What virtual users do.

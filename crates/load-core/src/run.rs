@@ -23,7 +23,7 @@ use crate::plan::args::LoadArgs;
 use crate::plan::{Context, Outs, RunPlan, baseline, build, needs, preflight};
 use crate::protocol::{Control, Protocol};
 use crate::record::{RAW_COLUMNS, points_head};
-use crate::sample::{Sampler, Sampling};
+use crate::sample::{Sampler, Sampling, Together};
 use crate::usage::Meter;
 
 /// Time from the last word of the crew to time zero: enough for every thread, or child, to have heard it.
@@ -63,6 +63,9 @@ pub(crate) fn run<P: Protocol>(
     console.say(&load_report::render::plan::text(&plan.record));
     let needs = needs(&plan);
     tracing::debug!("needs {} descriptors, about {} MiB", needs.descriptors, needs.memory_bytes >> 20);
+    for notice in args.asked.notices() {
+        console.say(&notice);
+    }
     for reason in plan.thresholds.iter().filter_map(|t| unreachable(t, &plan.record)) {
         console.say(&format!("warning: {reason}"));
     }
@@ -219,7 +222,10 @@ impl Stage<'_> {
             Crew::threads(protocol, target, plan, 0, plan.segment)
                 .map_err(|source| RunError::Machine { what: "cannot start a thread", source })?
         };
-        let sampler = plan.sample.and_then(|_| protocol.sampler(target));
+        let sampler = plan.sample.and_then(|_| {
+            let own = protocol.sampler(target);
+            Together::of(own, &protocol.gauges(), &self.args.asked.sources, &self.clock)
+        });
         self.play(&mut crew, sampler, signals).await
     }
 

@@ -3,6 +3,10 @@
 //! A protocol that can ask offers a [`Sampler`], which says what it reads and knows nothing of time. This module asks it, on
 //! the thread of the conductor and never on those of the workers, and makes values of what it reads.
 
+mod exposition;
+mod process;
+mod source;
+mod together;
 mod values;
 
 use std::future::Future;
@@ -14,6 +18,10 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Nanos};
 use values::Values;
+
+pub(crate) use source::Source;
+pub use source::{Exporter, Page};
+pub(crate) use together::Together;
 
 /// A target that has not answered by then is asked anew.
 const PATIENCE: Nanos = Nanos(5_000_000_000);

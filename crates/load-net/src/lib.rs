@@ -10,11 +10,13 @@
 //! | How do bytes pass? | [`connection`] |
 //! | How long does each stage take? | [`stages`] |
 //! | What must not be shown? | [`redact`] |
+//! | Who reads a page of an exporter? | [`exporter`] |
 //! | How does an HTTP/1.1 call go? | [`http`] |
 //! | How does an HTTP/2 call go? | [`http2`] |
 
 pub mod args;
 pub mod connection;
+pub mod exporter;
 pub mod http;
 pub mod http2;
 pub mod local;

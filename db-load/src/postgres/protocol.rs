@@ -12,7 +12,8 @@ use load_core::error::{PrepareError, UsageError};
 use load_core::outside::{self, Outside};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
 use load_core::record::Unobserved;
-use load_core::sample::Sampler;
+use load_core::sample::{Exporter, Sampler};
+use load_net::exporter::exporter;
 use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
 use load_suite::suite::Suite;
@@ -239,6 +240,14 @@ impl Protocol for Postgres {
 
     fn sampler(self: &Arc<Self>, target: &Target) -> Option<Box<dyn Sampler>> {
         Some(Box::new(sampler::Asker::new(self, self.work.watched(&target.run))))
+    }
+
+    fn exporter(
+        args: &PostgresArgs,
+        url: &str,
+        token: Option<&str>,
+    ) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.tls)
     }
 
     fn script(&self) -> &Script<Step> {

@@ -10,7 +10,8 @@ use load_core::compile::Plans;
 use load_core::error::{PrepareError, UsageError};
 use load_core::outside::{self, Outside};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Sharing, Vu};
-use load_core::sample::Sampler;
+use load_core::sample::{Exporter, Sampler};
+use load_net::exporter::exporter;
 use load_report::fault::FaultKind;
 use load_report::gauge::GaugePlan;
 use load_report::model::{ExtraPlan, RatePlan, RunFile};
@@ -272,6 +273,10 @@ impl Protocol for Redis {
 
     fn sampler(self: &Arc<Self>, _run: &Nonce) -> Option<Box<dyn Sampler>> {
         Some(Box::new(sampler::Asker::new(self)))
+    }
+
+    fn exporter(args: &RedisArgs, url: &str, token: Option<&str>) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.tls)
     }
 
     fn script(&self) -> &Script<Step> {

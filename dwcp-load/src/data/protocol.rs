@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use load_core::error::{PrepareError, UsageError};
 use load_core::protocol::{Control, Fault, LinkId, Outcome, Probe, Protocol, Script, Vu, Weight};
+use load_core::sample::Exporter;
 use load_net::args::wrong;
 use load_net::connection::Tls;
+use load_net::exporter::exporter;
 use load_net::reach;
 use load_net::redact::Collector;
 use load_net::url::{Schemes, Url};
@@ -157,6 +159,10 @@ impl Protocol for Data {
 
     fn rates(&self) -> Vec<RatePlan> {
         series::rates()
+    }
+
+    fn exporter(args: &DataArgs, url: &str, token: Option<&str>) -> Result<Arc<dyn Exporter>, UsageError> {
+        exporter(url, token, &args.tls)
     }
 
     fn script(&self) -> &Script<()> {

@@ -10,6 +10,8 @@ use load_suite::suite::{Event, k6_thresholds};
 use load_suite::think::Think;
 use load_suite::units;
 
+use super::sample::Asked;
+
 /// Load, limits and outputs: the same in every tool.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "every one is a switch of the command line")]
@@ -75,6 +77,10 @@ pub struct LoadArgs {
     #[arg(skip)]
     pub rows: Option<(String, u64)>,
 
+    /// Whom to ask what the target uses, besides the protocol's own.
+    #[arg(skip)]
+    pub asked: Asked,
+
     /// Times and users were multiplied by T and U already: what is without a suite is marked as a rehearsal so.
     #[arg(long, value_name = "T,U", value_parser = rehearsal, hide = true)]
     pub rehearsal: Option<Rehearsal>,
@@ -104,9 +110,16 @@ pub struct LoadArgs {
     /// (aggregate baseline).
     #[arg(long, value_name = "RUN|NAME", help_heading = "Verdict")]
     pub baseline: Option<String>,
-    /// How often the target is asked about itself beside the load (docs/db-load.md), or off [default: 1s, where it can be].
+    /// How often the target is asked about itself beside the load (docs/gauges.md), or off [default: 1s, where it can be].
     #[arg(long, value_name = "D|off", value_parser = sampled, help_heading = "Verdict")]
     pub sample: Option<Sampled>,
+    /// Ask this page, too, what the target uses: Prometheus' text of the process (the default) or of its machine, by a
+    /// node_exporter; docs/gauges.md. Repeatable.
+    #[arg(long = "sample-url", value_name = "[process=|node=]URL", help_heading = "Verdict")]
+    pub sample_urls: Vec<String>,
+    /// Ask the system what a process of this machine uses: its number, or a file that has it.
+    #[arg(long, value_name = "PID|FILE", help_heading = "Verdict")]
+    pub sample_pid: Option<String>,
     /// Judge nothing, not even error_rate < 1%.
     #[arg(long, help_heading = "Verdict")]
     pub no_thresholds: bool,

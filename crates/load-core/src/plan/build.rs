@@ -92,8 +92,9 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, UsageError> {
 ///
 /// # Errors
 /// When the flags contradict each other or cannot do what they say.
-pub fn build(args: &LoadArgs, context: Context) -> Result<RunPlan, UsageError> {
+pub fn build(args: &LoadArgs, mut context: Context) -> Result<RunPlan, UsageError> {
     check(args)?;
+    args.asked.join(args, &mut context)?;
     users_or_rate(args, &context)?;
     let duration = duration(args);
     let (load, vus, max_vus, record_rate) = load(args, duration, context.sharing)?;

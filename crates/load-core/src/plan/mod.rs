@@ -6,7 +6,7 @@ mod build;
 mod outs;
 mod preflight;
 mod promises;
-mod sample;
+pub(crate) mod sample;
 
 use std::sync::Arc;
 

@@ -19,7 +19,8 @@ pub(super) fn read(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>,
         .with_extras(&context.extras)
         .with_counters(&context.counters)
         .with_rates(&context.rates)
-        .with_gauges(&context.gauges);
+        .with_gauges(&context.gauges)
+        .with_gauges(&args.asked.absent);
     // What is typed beside a suite is meant as it is typed; without one all of it comes from a profile.
     let of_suite = args.suite.suite.is_some();
     let users = args.rehearsal.map_or(1.0, |rehearsal| rehearsal.users);
@@ -29,7 +30,9 @@ pub(super) fn read(args: &LoadArgs, context: &Context) -> Result<Vec<Threshold>,
         let typed = place == TYPED && of_suite;
         Ok(if typed { threshold } else { threshold.rehearsed(users) })
     };
-    Ok(with_defaults(args.all_thresholds().map(parse).collect::<Result<_, UsageError>>()?))
+    let told = |(place, text)| Ok((place, parse((place, text))?));
+    let all = args.all_thresholds().map(told).collect::<Result<Vec<_>, UsageError>>()?;
+    Ok(with_defaults(args.asked.judged(all)?))
 }
 
 /// Those of `all` that `plan` can keep or break. Where the command line leaves out tasks, what holds where nothing was measured

@@ -73,7 +73,8 @@ impl Gauge {
                 // Both begin anew together.
                 let restarted = of < all || cases < then;
                 let (cases, of) = if restarted { (cases, of) } else { (cases - then, of - all) };
-                (of > 0.0).then(|| cases / of)
+                // Sums of the same numbers in another order differ in the last digits: no share is more than all for that.
+                (of > 0.0).then(|| (cases / of * 1e9).round() / 1e9)
             }
             _ => None,
         }
