@@ -13,7 +13,7 @@ use target_server::{Contract, ContractError, TlsFiles};
 /// Answers HTTP as a script says (delays, stalls, failures, resets, broken answers) and records what it did,
 /// independently of any load tool. It prints one line for each listener when it is ready, for example
 /// `http http://127.0.0.1:8080`, and nothing else. GET /truth tells totals, GET /truth/arrivals every recorded
-/// request, POST /truth/reset starts over, GET /health says ok.
+/// request, GET /truth/metrics what it uses, POST /truth/reset starts over, GET /health says ok.
 ///
 /// Exit codes: 0 stopped by SIGINT or SIGTERM, 1 internal error, 104 bad usage or script, 114 an address
 /// cannot be listened on.

@@ -13,6 +13,7 @@ use crate::{
     record::Record,
     report::Report,
     truth::CSV_HEADER,
+    usage,
     ws::WsContext,
 };
 
@@ -21,6 +22,7 @@ use crate::{
 pub(crate) enum Control {
     Truth,
     Arrivals,
+    Metrics,
     Reset,
     Health,
     /// A control path with another method; holds the one it takes.
@@ -41,6 +43,7 @@ impl Control {
         let (takes, control) = match path {
             "/truth" => ("GET", Self::Truth),
             "/truth/arrivals" => ("GET", Self::Arrivals),
+            "/truth/metrics" => ("GET", Self::Metrics),
             "/truth/reset" => ("POST", Self::Reset),
             "/health" => ("GET", Self::Health),
             _ => return None,
@@ -53,6 +56,7 @@ impl Control {
         let made = match self {
             Self::Truth => truth(record, group).await.map(|body| ("application/json", body)),
             Self::Arrivals => arrivals(record, group).await.map(|body| ("text/csv", body)),
+            Self::Metrics => metrics(record, group).await.map(|body| ("text/plain; version=0.0.4", body)),
             Self::Reset => reset(record, group).await.map(|()| ("text/plain", "reset\n".to_owned())),
             Self::Health => Ok(("text/plain", "ok\n".to_owned())),
             Self::WrongMethod(takes) => {
@@ -87,6 +91,12 @@ async fn arrivals(record: &Arc<Record>, group: &Group) -> io::Result<String> {
     made.await.map_err(io::Error::other)
 }
 
+/// What the processes and their machine use.
+async fn metrics(record: &Record, group: &Group) -> io::Result<String> {
+    let others = group.ask(Question::Usage).await?;
+    Ok(usage::process(record, group.index) + &others.concat() + &usage::machine())
+}
+
 async fn reset(record: &Record, group: &Group) -> io::Result<()> {
     // First, lest a process that is already reset takes the old start for the new one.
     record.gate.forget_shared();
@@ -113,21 +123,28 @@ pub(crate) async fn serve_group(
     listener: UnixListener,
     record: Arc<Record>,
     ws: Option<Rc<WsContext>>,
+    index: u32,
 ) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         // Whoever hangs up before the end of the answer sees that it is cut.
-        spawn_local(tell(stream, Arc::clone(&record), ws.clone()));
+        spawn_local(tell(stream, Arc::clone(&record), ws.clone(), index));
     }
 }
 
-async fn tell(mut stream: UnixStream, record: Arc<Record>, ws: Option<Rc<WsContext>>) -> io::Result<()> {
+async fn tell(
+    mut stream: UnixStream,
+    record: Arc<Record>,
+    ws: Option<Rc<WsContext>>,
+    index: u32,
+) -> io::Result<()> {
     let answer = match Question::read(&mut stream).await? {
         Question::Report => serde_json::to_string(&record.report())?,
         Question::Arrivals => {
             let record = Arc::clone(&record);
             spawn_blocking(move || record.csv()).await.map_err(io::Error::other)?
         }
+        Question::Usage => usage::process(&record, index),
         Question::Reset => {
             record.reset();
             String::new()

@@ -35,6 +35,8 @@ pub(crate) enum Question {
     Report,
     /// Its arrivals, as CSV without header.
     Arrivals,
+    /// What it uses, as Prometheus' text.
+    Usage,
     /// To zero its record.
     Reset,
     /// To tell its WebSockets this text.
@@ -87,6 +89,7 @@ impl Others {
 impl Question {
     const REPORT: &str = "report\n";
     const ARRIVALS: &str = "arrivals\n";
+    const USAGE: &str = "usage\n";
     const RESET: &str = "reset\n";
     const BROADCAST: &str = "broadcast\n";
 
@@ -95,6 +98,7 @@ impl Question {
         let (line, text) = match self {
             Self::Report => (Self::REPORT, ""),
             Self::Arrivals => (Self::ARRIVALS, ""),
+            Self::Usage => (Self::USAGE, ""),
             Self::Reset => (Self::RESET, ""),
             Self::Broadcast(text) => (Self::BROADCAST, text.as_str()),
         };
@@ -110,6 +114,7 @@ impl Question {
         match question.as_str() {
             Self::REPORT => Ok(Self::Report),
             Self::ARRIVALS => Ok(Self::Arrivals),
+            Self::USAGE => Ok(Self::Usage),
             Self::RESET => Ok(Self::Reset),
             _ => match question.strip_prefix(Self::BROADCAST) {
                 Some(text) => Ok(Self::Broadcast(text.to_owned())),

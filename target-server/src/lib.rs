@@ -35,6 +35,7 @@ mod stall;
 mod stream;
 mod timer;
 mod truth;
+mod usage;
 mod ws;
 
 pub use clock::now_ns;

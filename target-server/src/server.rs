@@ -312,10 +312,11 @@ impl Parts {
     fn open(self) -> io::Result<()> {
         let timer = Timer::new()?;
         spawn_local(timer.clone().run());
+        let index = self.group.index;
         let context = Rc::new(Context::new(self.script, Arc::clone(&self.record), timer, self.group));
         let ws = self.ws.as_ref().map(|_| Rc::new(WsContext::new(Rc::clone(&context))));
         if let Some(peers) = self.peers {
-            spawn_local(serve_group(net::UnixListener::from_std(peers)?, self.record, ws.clone()));
+            spawn_local(serve_group(net::UnixListener::from_std(peers)?, self.record, ws.clone(), index));
         }
         if let Some(listener) = self.http {
             spawn_local(accept(Rc::clone(&context), net::TcpListener::from_std(listener)?, None));
