@@ -6,6 +6,7 @@ mod invalid;
 mod merge;
 mod options;
 mod outputs;
+mod samples;
 mod secrets;
 mod stops;
 mod support;

@@ -390,3 +390,15 @@ fn file(folder: &TempDir, name: &str, text: &str) -> String {
     std::fs::write(&path, text).unwrap();
     path.display().to_string()
 }
+
+#[test]
+fn gauges_of_its_machine_stand_beside_those_of_the_server() {
+    let Some(service) = Service::start("redis") else { return };
+    // The process of this test stands for that of the server, whose number nobody knows here.
+    let line = format!("-u 2 --think 20ms -d 1500ms --sample 300ms --sample-pid {}", std::process::id());
+    let left = service.tool().run(&line);
+    let run = left.run();
+    assert!(run.samples.answered > 1 && run.samples.failed == 0, "{:?}", run.warnings);
+    assert!(figures(&left, "redis_used_memory").0 > 1e5 && figures(&left, "process_memory").0 > 1e6);
+    assert_eq!(most(&left, "process_restarts"), 0);
+}

@@ -92,3 +92,16 @@ fn a_job_that_does_not_end_is_lost_at_the_last_look() {
     assert_eq!((left.code, left.counter("jobs_lost"), server.dwcp_truth().looks), (99, 3, 12));
     assert_eq!(left.run().ledger.calls.failed.get(FaultKind::Wrong), 3);
 }
+
+#[test]
+fn the_server_is_asked_what_it_uses() {
+    let server = server("");
+    let page = format!("http://{}/truth/metrics", server.http_addr().unwrap());
+    let left = run(&url(&server), &format!("-u 2 --think 50ms -d 1500ms --sample 300ms --sample-url {page}"));
+    let run = left.run();
+    assert!(run.samples.answered > 1 && run.samples.failed == 0, "{:?}", run.warnings);
+    let memory = run.gauges.iter().find(|gauge| gauge.name == "process_memory").unwrap();
+    assert!(memory.min.unwrap() > 1e6, "{memory:?}");
+    // What asks is no load.
+    assert_eq!((server.truth().requests, server.truth().connections.accepted), (0, 0));
+}

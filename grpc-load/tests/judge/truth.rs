@@ -78,3 +78,16 @@ fn a_megabyte_each_way_passes_the_windows() {
     );
     assert!(run.totals.bytes_sent > 64 << 20 && run.totals.bytes_received > 64 << 20);
 }
+
+#[test]
+fn the_server_is_asked_what_it_uses() {
+    let server = server("");
+    let page = format!("http://{}/truth/metrics", server.http_addr().unwrap());
+    let left = run(&url(&server), &format!("-u 4 --think 50ms -d 1500ms --sample 300ms --sample-url {page}"));
+    let run = left.run();
+    assert!(run.samples.answered > 1 && run.samples.failed == 0, "{:?}", run.warnings);
+    let memory = run.gauges.iter().find(|gauge| gauge.name == "process_memory").unwrap();
+    assert!(memory.min.unwrap() > 1e6, "{memory:?}");
+    // What asks is no load.
+    assert_eq!((server.truth().requests, server.truth().connections.accepted), (0, 0));
+}

@@ -141,3 +141,17 @@ fn the_servers_pings_are_answered() {
     assert!(truth.sent.ping > 200, "{truth:?}");
     assert!(truth.received.pong + 21 >= truth.sent.ping && read + 21 >= truth.sent.ping, "{read} {truth:?}");
 }
+
+#[test]
+fn the_server_is_asked_what_it_uses() {
+    let server = server("");
+    let page = format!("http://{}/truth/metrics", server.http_addr().unwrap());
+    let line = format!("-u 5 --think 50ms -d 1500ms --sample 300ms --sample-url {page}");
+    let left = tool().run(args(&url(&server, "/"), &line));
+    let run = left.run();
+    assert!(run.samples.answered > 1 && run.samples.failed == 0, "{:?}", run.warnings);
+    let memory = run.gauges.iter().find(|gauge| gauge.name == "process_memory").unwrap();
+    assert!(memory.min.unwrap() > 1e6, "{memory:?}");
+    // What asks is no load.
+    assert_eq!((server.truth().requests, server.truth().connections.accepted), (0, 0));
+}
