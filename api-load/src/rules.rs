@@ -12,7 +12,7 @@ use load_net::http::{self, Exchanged, Sink};
 use load_net::redact;
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
-use load_suite::suite::{Answer, Capture, Gives, Tests};
+use load_suite::suite::{Answer, Capture, Tests};
 use load_suite::template::Template;
 use serde_json::Value as Json;
 
@@ -136,13 +136,13 @@ impl Rules {
     fn needs_body(&self) -> bool {
         self.goods().any(|good| good.tests.need_body() || good.tests.size.is_some())
             || self.captures.iter().any(Capture::needs_body)
-            || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
+            || self.feeds.iter().any(|(gives, _)| gives.needs_json())
     }
 
     fn needs_json(&self) -> bool {
         self.goods().any(|good| good.tests.need_json())
             || self.captures.iter().any(Capture::needs_json)
-            || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
+            || self.feeds.iter().any(|(gives, _)| gives.needs_json())
     }
 }
 

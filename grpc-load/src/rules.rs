@@ -8,7 +8,7 @@ use load_core::compile::{Feeds, counts, feed};
 use load_core::protocol::{Fault, Outcome, Probe, Vu};
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
-use load_suite::suite::{Answer, Capture, Gives, Tests};
+use load_suite::suite::{Answer, Capture, Tests};
 use serde_json::Value as Json;
 
 use crate::session::Session;
@@ -57,7 +57,7 @@ impl Rules {
     }
 
     fn feed_on_json(&self) -> bool {
-        self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
+        self.feeds.iter().any(|(gives, _)| gives.needs_json())
     }
 
     /// Whether the answer has to be kept.

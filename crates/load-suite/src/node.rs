@@ -145,7 +145,8 @@ impl Node {
         }
     }
 
-    /// `over` on top of this: tables key by key, lists of things with a `name` by that name, everything else replaced.
+    /// `over` on top of this: tables key by key, lists of things with a `name` by that name, everything else replaced. An empty list
+    /// names nothing: it replaces, too.
     #[must_use]
     pub fn overlaid(self, over: Self) -> Self {
         let value = match (self.value, over.value) {
@@ -159,7 +160,9 @@ impl Node {
                 Value::Table(entries)
             }
             (Value::List(old), Value::List(new))
-                if !old.is_empty() && old.iter().chain(&new).all(|node| node.name().is_some()) =>
+                if !old.is_empty()
+                    && !new.is_empty()
+                    && old.iter().chain(&new).all(|node| node.name().is_some()) =>
             {
                 let mut list = old;
                 for node in new {
@@ -285,5 +288,13 @@ mod tests {
         });
         assert_eq!(json, expected);
         assert_eq!(merged.get("vars").unwrap().get("a").unwrap().place.to_string(), "a.toml:3");
+    }
+
+    #[test]
+    fn an_empty_list_takes_away_what_has_names_and_what_has_none() {
+        let base = "[[setup]]\nname = \"machines\"\n[[setup]]\nname = \"volumes\"\n[[cleanup]]\nrequest = \"DELETE /\"\n[[users]]\nname = \"u\"\n";
+        let merged = parse(base).overlaid(parse("setup = []\ncleanup = []\n"));
+        let expected = serde_json::json!({ "setup": [], "cleanup": [], "users": [{ "name": "u" }] });
+        assert_eq!(merged.to_json(), expected);
     }
 }

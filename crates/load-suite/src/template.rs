@@ -43,6 +43,8 @@ pub(crate) enum Value {
     Sample(usize, usize, Vec<String>),
     /// What a variable holds, or something else while it holds nothing.
     Or(usize, Box<Value>),
+    /// One behind the other.
+    Joined(Vec<Value>),
     Hex(usize),
     Text(usize),
     NowMs,

@@ -84,6 +84,40 @@ fn every_system_has_a_contract_and_a_smoke_test() {
     }
 }
 
+/// How many users a profile has, at the end of each of its stages.
+fn users(node: &Node, profile: &str) -> Vec<i64> {
+    let profile = node.get("profiles").and_then(|profiles| profiles.get(profile)).unwrap();
+    match profile.get("stages").map(|stages| &stages.value) {
+        Some(Value::List(stages)) => {
+            let target = |stage: &Node| {
+                let Value::Text(stage) = &stage.value else { panic!("{stage:?}") };
+                stage.rsplit(':').next().unwrap().parse().unwrap()
+            };
+            stages.iter().map(target).collect()
+        }
+        _ => match profile.get("vus").unwrap().value {
+            Value::Integer(vus) => vec![vus],
+            ref other => panic!("{other:?}"),
+        },
+    }
+}
+
+/// One in 19 of Aragora's users has a WebSocket; the others have none, and nobody comes on top.
+#[test]
+fn both_tools_of_aragora_have_its_users_together() {
+    let open = |path: &Path| fs::read_to_string(path);
+    let part = |tool| tree(suites().join("aragora").to_str().unwrap(), tool, &open).unwrap().1;
+    // What neither of them says is what the suite says of both.
+    let (all, api, ws) = (part("nobody"), part("api"), part("ws"));
+    for profile in ["smoke", "light", "medium", "heavy", "spike", "soak"] {
+        let (all, api, ws) = (users(&all, profile), users(&api, profile), users(&ws, profile));
+        let sum: Vec<_> = api.iter().zip(&ws).map(|(api, ws)| api + ws).collect();
+        assert_eq!(sum, all, "{profile}");
+        let shares = all.iter().map(|all| if *all == 0 { 0 } else { (all / 19).max(1) });
+        assert_eq!(shares.collect::<Vec<_>>(), ws, "{profile}");
+    }
+}
+
 /// Nova-Torch's documents say staging where its program says k8s-staging.
 #[test]
 fn staging_is_another_name() {

@@ -161,5 +161,5 @@ impl Seen<'_> {
 
 /// Whether metrics get values that are in messages.
 pub fn feed_on_json(feeds: &Feeds) -> bool {
-    feeds.iter().any(|(gives, _)| matches!(gives, load_suite::suite::Gives::Json(_)))
+    feeds.iter().any(|(gives, _)| gives.needs_json())
 }

@@ -68,13 +68,7 @@ impl Tests {
     /// # Errors
     /// What is wrong, and where.
     pub fn read(fields: &mut Fields, names: &Names) -> Result<Self, SuiteError> {
-        let mut json = Vec::new();
-        if let Some(mut table) = fields.table("json")? {
-            for (path, node) in table.entries() {
-                let path = Path::compile(&At { place: node.place.clone(), value: path })?;
-                json.push((path, tests(node, names)?));
-            }
-        }
+        let json = values(fields, names)?;
         let compiled = |texts: Vec<At<String>>| {
             texts.iter().map(|text| compile(text, names, Escape::Raw)).collect::<Result<Vec<_>, _>>()
         };
@@ -146,6 +140,16 @@ pub fn compile(text: &At<String>, names: &Names, escape: Escape) -> Result<Templ
         .map_err(|error| text.wrong(format!("{:?}: {error}", text.value)))
 }
 
+/// Takes `json`: what the values at paths have to be.
+pub(super) fn values(fields: &mut Fields, names: &Names) -> Result<Vec<(Path, Vec<Test>)>, SuiteError> {
+    let entries = fields.table("json")?.map_or_else(Vec::new, |mut table| table.entries());
+    let value = |(path, node): (String, Node)| {
+        let path = Path::compile(&At { place: node.place.clone(), value: path })?;
+        Ok((path, tests(node, names)?))
+    };
+    entries.into_iter().map(value).collect()
+}
+
 /// Types of JSON, as tests call them.
 const TYPES: [&str; 6] = ["string", "number", "boolean", "array", "object", "null"];
 
@@ -207,6 +211,11 @@ pub(super) fn regex(pattern: &At<String>) -> Result<Regex, SuiteError> {
 }
 
 impl Test {
+    /// Whether what was found at a path is right, for a test that inserts nothing.
+    pub fn holds(&self, found: &[&Json]) -> bool {
+        self.judge(found, &Scope::default()).is_ok()
+    }
+
     fn judge(&self, found: &[&Json], scope: &Scope) -> Result<(), String> {
         if let Self::Exists(wanted) = self {
             return match (wanted, found.first()) {

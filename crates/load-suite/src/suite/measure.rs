@@ -3,7 +3,9 @@
 use crate::fields::{At, Fields, text};
 use crate::nearest::nearest;
 use crate::node::{Node, SuiteError, Value};
+use crate::template::Names;
 
+use super::expect::{Test, values};
 use super::path::Path;
 
 /// A metric of the suite's own.
@@ -48,6 +50,8 @@ pub enum Gives {
     Number(u64),
     /// A number in the answer; milliseconds for a trend.
     Json(Path),
+    /// Whether the answer is JSON that has all of this, whatever the step expects.
+    Like(Vec<(Path, Vec<Test>)>),
     /// Whether the answer has one of these statuses, from the first to the last each, whatever the step expects.
     Status(Vec<(u32, u32)>),
     /// Whether the answer has this header, by its lower-case name.
@@ -58,6 +62,11 @@ impl Gives {
     /// Whether it is about what only answers of HTTP have.
     pub fn is_of_answer(&self) -> bool {
         matches!(self, Self::Status(_) | Self::Header(_))
+    }
+
+    /// Whether it needs the answer as JSON.
+    pub fn needs_json(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Like(_))
     }
 }
 
@@ -111,7 +120,9 @@ impl Feed {
                 MeasureKind::Counter | MeasureKind::Rate => Ok(Self { measure, gives }),
                 MeasureKind::Trend => Err(SuiteError::at(
                     &node.place,
-                    format!("metrics: {name} is a trend; status and header are for a counter or a rate"),
+                    format!(
+                        "metrics: {name} is a trend; status, header and json are for a counter or a rate"
+                    ),
                 )),
             };
         }
@@ -127,7 +138,9 @@ impl Feed {
         };
         let fits = match gives {
             Gives::Time => kind == MeasureKind::Trend,
-            Gives::Ok | Gives::Failed | Gives::Status(_) | Gives::Header(_) => kind != MeasureKind::Trend,
+            Gives::Ok | Gives::Failed | Gives::Status(_) | Gives::Header(_) | Gives::Like(_) => {
+                kind != MeasureKind::Trend
+            }
             Gives::Number(_) => kind == MeasureKind::Counter,
             Gives::Json(_) => kind != MeasureKind::Rate,
         };
@@ -135,14 +148,22 @@ impl Feed {
     }
 }
 
-/// `{ status = 429 }` or `{ header = "Retry-After" }`.
+/// `{ status = 429 }`, `{ header = "Retry-After" }` or `{ json = { "$.status" = "done" } }`.
 fn of_answer(mut fields: Fields) -> Result<Gives, SuiteError> {
     let statuses = fields.texts("status")?;
     let header = fields.text("header")?;
-    let gives = match (statuses.as_slice(), header) {
-        ([], Some(header)) => Gives::Header(header.value.to_ascii_lowercase()),
-        ([_, ..], None) => Gives::Status(statuses.iter().map(statuses_of).collect::<Result<_, _>>()?),
-        _ => return Err(fields.wrong("metrics: expected either status or header in the table")),
+    let like = values(&mut fields, &Names::none())?;
+    let varies = |tests: &[Test]| tests.iter().any(|test| matches!(test, Test::Renders(_)));
+    if like.iter().any(|(_, tests)| varies(tests)) {
+        return Err(
+            fields.wrong("metrics: a value with {{...}} varies; expected what is known before the run")
+        );
+    }
+    let gives = match (statuses.as_slice(), header, like.as_slice()) {
+        ([], Some(header), []) => Gives::Header(header.value.to_ascii_lowercase()),
+        ([], None, [_, ..]) => Gives::Like(like),
+        ([_, ..], None, []) => Gives::Status(statuses.iter().map(statuses_of).collect::<Result<_, _>>()?),
+        _ => return Err(fields.wrong("metrics: expected one of status, header and json in the table")),
     };
     fields.finish("metrics")?;
     Ok(gives)

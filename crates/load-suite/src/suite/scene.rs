@@ -43,9 +43,16 @@ impl Environment {
 
     /// Its headers without that of its token, for a command line that has a token of its own.
     pub fn headers_but_token(&self) -> Vec<(String, At<String>)> {
-        let place = self.token.as_ref().map(|token| &token.place);
-        let is_token = |(name, value): &&(String, At<String>)| name == TOKEN && Some(&value.place) == place;
-        self.headers.iter().filter(|header| !is_token(header)).cloned().collect()
+        self.headers.iter().filter(|header| !self.is_token(header)).cloned().collect()
+    }
+
+    /// Whether it has a token.
+    pub fn has_token(&self) -> bool {
+        self.headers.iter().any(|header| self.is_token(header))
+    }
+
+    fn is_token(&self, (name, value): &(String, At<String>)) -> bool {
+        name == TOKEN && self.token.as_ref().is_some_and(|token| token.place == value.place)
     }
 
     /// URL and token as `names` make them, and the token as a header; returned is the token, which nobody may see.

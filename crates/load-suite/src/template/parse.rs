@@ -1,5 +1,5 @@
 //! How is a placeholder written? `name`, `table.column`, `generator(arguments)`, `env.NAME or "default"`, `captured or "default"`,
-//! each with `| raw`, `| json` or `| url`.
+//! `captured or "default_" + table.column`, each with `| raw`, `| json` or `| url`.
 
 use crate::nearest::nearest;
 
@@ -152,10 +152,7 @@ pub(crate) fn value(expression: &str, column: usize, names: &Names) -> Result<Va
 fn either(expression: &str, column: usize, names: &Names) -> Option<Result<Value, TemplateError>> {
     let (name, rest) = expression.split_once(" or ")?;
     let (name, rest) = (name.trim_end(), rest.trim());
-    let otherwise = || {
-        let quoted = ['"', '\''].into_iter().find_map(|quote| rest.strip_prefix(quote)?.strip_suffix(quote));
-        quoted.map_or_else(|| value(rest, column, names), |text| Ok(Value::Constant(text.to_owned())))
-    };
+    let otherwise = || joined(rest, column, names);
     if let Some(Value::Var(slot)) = names.value(name) {
         return Some(otherwise().map(|rest| Value::Or(slot, Box::new(rest))));
     }
@@ -165,18 +162,50 @@ fn either(expression: &str, column: usize, names: &Names) -> Option<Result<Value
     (name.starts_with("env.") || names.constant(name).is_some()).then(otherwise)
 }
 
-/// A generator with arguments, numbers or names of numbers; none when there is no such generator.
-fn call(name: &str, arguments: &str, column: usize, names: &Names) -> Option<Result<Value, TemplateError>> {
-    let wrong = |expected| Err(TemplateError::Arguments { column, expected });
-    let mut words: Vec<String> = split(arguments);
-    if name != "pick" {
-        let numbers = if name == "sample" { 2 } else { words.len() };
-        for word in words.iter_mut().take(numbers) {
-            if let Some(constant) = names.constant(word) {
-                constant.clone_into(word);
-            }
+/// What is put together by `+`, which stands outside of quotes and brackets: texts in quotes and whatever has a value.
+fn joined(sum: &str, column: usize, names: &Names) -> Result<Value, TemplateError> {
+    if let Some(either) = either(sum, column, names) {
+        return either;
+    }
+    let (mut quote, mut depth) = (None, 0);
+    let terms = sum.split(|c| {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            (None, '+') if depth == 0 => return true,
+            _ => {}
+        }
+        false
+    });
+    let term = |term: &str| {
+        let term = term.trim();
+        let quoted = ['"', '\''].into_iter().find_map(|quote| term.strip_prefix(quote)?.strip_suffix(quote));
+        quoted.map_or_else(|| value(term, column, names), |text| Ok(Value::Constant(text.to_owned())))
+    };
+    let mut values = Vec::<Value>::new();
+    for value in terms.map(term) {
+        match (values.last_mut(), value?) {
+            // What is known before the run is so all together.
+            (Some(Value::Constant(before)), Value::Constant(text)) => *before += &text,
+            (_, value) => values.push(value),
         }
     }
+    Ok(if values.len() == 1 { values.swap_remove(0) } else { Value::Joined(values) })
+}
+
+/// A generator with arguments; none when there is no such generator. One without quotes that is a constant's name stands for the
+/// arguments that this holds.
+fn call(name: &str, arguments: &str, column: usize, names: &Names) -> Option<Result<Value, TemplateError>> {
+    let wrong = |expected| Err(TemplateError::Arguments { column, expected });
+    let words = split(arguments).into_iter().flat_map(|(word, quoted)| {
+        match names.constant(&word).filter(|_| !quoted) {
+            Some(known) => split(known).into_iter().map(|(word, _)| word).collect(),
+            None => vec![word],
+        }
+    });
+    let words: Vec<String> = words.collect();
     let length = || match words.as_slice() {
         [n] => n.parse::<i64>().ok().filter(|n| (1..=LONGEST).contains(n)).map(|n| n as usize),
         _ => None,
@@ -216,15 +245,16 @@ fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Arguments between commas; a comma inside quotes belongs to its argument.
-fn split(arguments: &str) -> Vec<String> {
+/// Arguments between commas, and whether quotes are about them; a comma inside quotes belongs to its argument.
+fn split(arguments: &str) -> Vec<(String, bool)> {
     let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
+    let mut quoted = false;
     for c in arguments.chars() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => (quote, any) = (Some(c), true),
+            (None, '"' | '\'') => (quote, quoted, any) = (Some(c), true, true),
             (None, ',') => {
-                words.push(std::mem::take(&mut word).trim().to_owned());
+                words.push((std::mem::take(&mut word).trim().to_owned(), std::mem::take(&mut quoted)));
                 any = true;
             }
             (None, c) if c.is_whitespace() && word.is_empty() => {}
@@ -232,7 +262,7 @@ fn split(arguments: &str) -> Vec<String> {
         }
     }
     if any || !word.trim().is_empty() {
-        words.push(word.trim_end().to_owned());
+        words.push((word.trim_end().to_owned(), quoted));
     }
     words
 }

@@ -36,6 +36,7 @@ impl Value {
                 b"" => rest.insert(escape, scope, out),
                 set => escaped(set, escape, out),
             },
+            Self::Joined(values) => values.iter().for_each(|value| value.insert(escape, scope, out)),
             Self::Constant(text) => escaped(text.as_bytes(), escape, out),
             Self::Sample(low, high, texts) => {
                 sample((*low, *high), texts, scope, |text| escaped(text.as_bytes(), escape, out));
@@ -75,6 +76,7 @@ impl Value {
                 b"" => rest.write(scope, out),
                 set => out.extend_from_slice(set),
             },
+            Self::Joined(values) => values.iter().for_each(|value| value.write(scope, out)),
             Self::Sample(low, high, texts) => {
                 sample((*low, *high), texts, scope, |text| out.extend_from_slice(text.as_bytes()));
             }

@@ -6,6 +6,7 @@ use crate::scope::Scope;
 
 fn names() -> Names {
     let mut names = Names::none();
+    names.set("kinds", "\"k,1\", 'k2'");
     names.set("tenant", "a b");
     names.slot("token");
     let rows = vec![vec!["x@y".to_owned()]];
@@ -65,6 +66,8 @@ fn generators_keep_their_promises() {
     assert!((-3..=3).contains(&drawn));
     let drawn: f64 = rendered("{{float(0.1, 0.9)}}", Escape::Raw).parse().unwrap();
     assert!((0.1..=0.9).contains(&drawn));
+    assert!(["k,1", "k2"].contains(&rendered("{{pick(kinds)}}", Escape::Raw).as_str()));
+    assert_eq!(rendered("{{pick(\"kinds\")}}{{sample(2, 2, kinds)}}", Escape::Raw), "kinds[\"k,1\", \"k2\"]");
     assert!(["a,b", "c"].contains(&rendered("{{pick(\"a,b\", 'c')}}", Escape::Raw).as_str()));
     let uuid = rendered("{{uuid}}", Escape::Raw);
     let dashes: Vec<_> = uuid.match_indices('-').map(|(at, _)| at).collect();
@@ -86,8 +89,9 @@ fn mistakes_are_pointed_at() {
     assert_eq!(error("ab{{seq"), "column 3: {{ is not closed; expected }}");
     assert_eq!(error("{{tokne}}"), "column 1: unknown {{tokne}}; did you mean {{token}}?");
     assert!(
-        error("{{quite unknown}}")
-            .starts_with("column 1: unknown {{quite unknown}}; known are token, tenant, users.mail, seq")
+        error("{{quite unknown}}").starts_with(
+            "column 1: unknown {{quite unknown}}; known are token, kinds, tenant, users.mail, seq"
+        )
     );
     assert_eq!(error("{{users.male}}"), "column 1: unknown {{users.male}}; did you mean {{users.mail}}?");
     assert!(error("{{int(6, 1)}}").contains("int(LOW, HIGH)") && error("{{hex(0)}}").contains("hex(DIGITS)"));
@@ -144,6 +148,13 @@ fn what_was_not_captured_has_a_default() {
     assert_eq!(render("{{token or \"no ne\"}}/{{token or seq}}", &scope), "no%20ne/0");
     scope.vars.set(0, b"a b");
     assert_eq!(render("{{token or \"none\"}}/{{token or seq | raw}}", &scope), "a%20b/a b");
+    // A default may be put together; `+` in quotes or brackets is a letter.
+    let put_together = "{{token or \"a+\" + seq + '_' + pick(\"+\")}}";
+    assert_eq!(render(put_together, &scope), "a%20b");
+    scope.vars.set(0, b"");
+    assert_eq!(render(put_together, &scope), "a%2B0_%2B");
+    assert_eq!(render("{{token or token or \"x\" + \"y\"}}", &scope), "xy");
+    assert!(Template::compile("{{token or \"a\" + nobody}}", &names(), Escape::Raw).is_err());
     // Without it the request can be made all the same.
     let template = Template::compile("{{token or \"x\"}}", &names(), Escape::Raw).unwrap();
     assert_eq!(template.slots().count(), 0);

@@ -9,7 +9,7 @@ use load_core::compile::{Feeds, counts, feed};
 use load_core::protocol::{Fault, Outcome, Probe};
 use load_report::fault::FaultKind;
 use load_suite::scope::Scope;
-use load_suite::suite::{Answer, Capture, Gives, Tests};
+use load_suite::suite::{Answer, Capture, Tests};
 use serde_json::{Map, Value as Json};
 
 use crate::postgres::script::Script;
@@ -55,7 +55,7 @@ impl Rules {
         let tests = [Some(&self.good), self.until.as_ref()];
         tests.into_iter().flatten().any(|good| good.tests.need_body() || good.tests.size.is_some())
             || self.captures.iter().any(Capture::needs_body)
-            || self.feeds.iter().any(|(gives, _)| matches!(gives, Gives::Json(_)))
+            || self.feeds.iter().any(|(gives, _)| gives.needs_json())
     }
 
     /// Shows the statements and their answer to somebody who looks at every message.
