@@ -1,5 +1,6 @@
 //! What does a suite make of the protocol?
 
+use load_core::compile::FromSuite;
 use load_core::error::UsageError;
 use load_suite::suite::Suite;
 
@@ -32,6 +33,7 @@ pub(crate) fn api(mut args: ApiArgs, suite: &Suite) -> Result<Api, UsageError> {
         ));
     }
     let has_token = args.headers.token.bearer()?.is_some();
+    let token = args.headers.token.told(suite.environment.has_token());
     let statuses = Statuses::new(args.expect_status.clone());
     let tls = args.tls.clone();
     let mut api = Api::unsettled(args)?;
@@ -50,7 +52,7 @@ pub(crate) fn api(mut args: ApiArgs, suite: &Suite) -> Result<Api, UsageError> {
         ways: api.manner.ways,
     };
     let (script, from_suite) = compile::compiled(suite, &base)?;
-    api.suite = Some(from_suite);
+    api.suite = Some(FromSuite { token, ..from_suite });
     api.script = script;
     api.settled(&tls)
 }

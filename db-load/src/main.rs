@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Tool::once::<Postgres>("db-load once postgres", POSTGRES),
         Tool::check::<Redis>("db-load check redis", REDIS),
         Tool::once::<Redis>("db-load once redis", REDIS),
+        Tool::cleanup::<Postgres>("db-load cleanup postgres", POSTGRES),
+        Tool::cleanup::<Redis>("db-load cleanup redis", REDIS),
         Tool::other(CLEANUP, db_load::cleanup::main),
     ];
     tools(ABOUT, &all)

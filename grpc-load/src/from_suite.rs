@@ -66,7 +66,8 @@ pub(crate) fn grpc(mut args: GrpcArgs, suite: &Suite) -> Result<Grpc, UsageError
             Ok(Made { name, step, timeout: calls.timeout })
         })
     });
-    let (script, from_suite) = compiled.map_err(|error| UsageError::new(error.to_string()))?;
+    let (script, mut from_suite) = compiled.map_err(|error| UsageError::new(error.to_string()))?;
+    from_suite.token = args.server.token.told(suite.environment.has_token());
     grpc.script = script;
     grpc.suite = Some(from_suite);
     grpc.settled()

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Tool::other(DESCRIBE, catalogue::describe),
         Tool::check::<Grpc>("grpc-load check", ABOUT),
         Tool::once::<Grpc>("grpc-load once", ABOUT),
+        Tool::cleanup::<Grpc>("grpc-load cleanup", ABOUT),
     ];
     main_with::<Grpc>(ABOUT, &words)
 }

@@ -33,6 +33,7 @@ pub(crate) fn ws(mut args: WsArgs, suite: &Suite) -> Result<Ws, UsageError> {
     }
     let environment = &suite.environment;
     let has_token = args.headers.token.bearer()?.is_some();
+    let token = args.headers.token.told(environment.has_token());
     let suite_headers = if has_token { environment.headers_but_token() } else { environment.headers.clone() };
     let mut ws = Ws::plain(args)?;
     let base = Base {
@@ -46,6 +47,7 @@ pub(crate) fn ws(mut args: WsArgs, suite: &Suite) -> Result<Ws, UsageError> {
     if let Some(url) = compiled.servers.iter().find(|url| url.secure) {
         compiled.tls = ws.args.tls.tls(url, &[b"http/1.1"])?;
     }
+    compiled.from.token = token;
     ws.script = script;
     ws.suite = Some(Box::new(compiled));
     Ok(ws)

@@ -63,8 +63,22 @@ fn one_of_several_kinds_of_answers_has_to_hold() {
     }
 }
 
+/// Of a body as large as that a trend says an hour.
+#[test]
+fn what_a_trend_cannot_hold_is_a_warning() {
+    let (shop, tool) = (Shop::open(), tool());
+    let text = "metrics = { large = \"trend\", small = \"trend\" }\n[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\n\
+        request = \"DELETE /all\"\nmetrics = { large = \"$.bytes\", small = \"$.words\" }\n";
+    let left = run(&tool, &shop, text, &format!("-u 1 -n 3 {SHORT}"));
+    assert_eq!(left.code, 0, "{}", left.stdout);
+    let warnings: Vec<_> =
+        left.run().warnings.iter().filter(|warning| warning.contains("3,600,000 ms")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("3 values of large lie above"), "{warnings:?}");
+}
+
 const LOOKS: &str = r#"
-metrics = { looks = "counter", found = "rate" }
+metrics = { looks = "counter", found = "rate", pending = "rate" }
 defaults = { headers = { Authorization = "Bearer t-x" } }
 
 [[users]]
@@ -73,7 +87,7 @@ name = "u"
 name = "follow"
 steps = [
   { request = "POST /orders", json = { key = "{{uuid}}", product = "p" }, expect = { status = 201 }, capture = { order = "$.id" } },
-  { name = "look", request = "GET /orders/{{order}}", poll = { until = { json = { "$.status" = "done" } }, every = "1ms", at_most = 3 }, metrics = { looks = 1, found = "ok" } },
+  { name = "look", request = "GET /orders/{{order}}", poll = { until = { json = { "$.status" = "done" } }, every = "1ms", at_most = 3 }, metrics = { looks = 1, found = "ok", pending = { json = { "$.status" = { one_of = ["pending"] } } } } },
 ]
 "#;
 
@@ -84,8 +98,11 @@ fn of_the_looks_of_a_poll_the_last_one_counts() {
         let (shop, tool) = (Shop::open(), tool());
         let text = LOOKS.replace("at_most = 3", &format!("at_most = {at_most}"));
         let left = run(&tool, &shop, &text, &format!("-u 2 -n 10 {SHORT}"));
-        let rate = left.run().rates.iter().find(|rate| rate.name == "found").unwrap();
-        assert_eq!((rate.cases, rate.all, left.counter("looks")), (found, 10, found), "{}", left.stdout);
+        let rate = |name: &str| left.run().rates.iter().find(|rate| rate.name == name).unwrap().clone();
+        let counts = (rate("found").cases, rate("found").all, left.counter("looks"));
+        assert_eq!(counts, (found, 10, found), "{}", left.stdout);
+        // What it was, whether that was good or not.
+        assert_eq!((rate("pending").cases, rate("pending").all), (10 - found, 10));
         assert_eq!((calls(&left, "look"), shop.seen("GET /orders")), (10 * at_most, 10 * at_most));
     }
 }
@@ -110,6 +127,35 @@ fn the_token_of_the_command_line_wins_over_that_of_the_environment() {
     }
 }
 
+/// A flag wins over the environment of the process, and that over the suite; the plan says which one it was.
+#[test]
+fn the_plan_says_where_the_token_comes_from() {
+    let (shop, tool) = (Shop::open(), tool());
+    let path = crate::written(&tool, TOKEN).display().to_string();
+    for (flags, variable, said, good) in [
+        ("", None, "token    of the suite", true),
+        ("", Some(""), "token    of the suite", true),
+        ("", Some("nobody"), "token    API_TOKEN, instead of that of the suite", false),
+        ("--token t-mine", Some("nobody"), "token    --token, instead of that of the suite", true),
+    ] {
+        let before = shop.seen("unauthorised");
+        let line = format!("once --suite {path} --url {} {flags}", shop.url);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_api-load"));
+        let set = |command: &mut std::process::Command| {
+            command.env_remove("API_TOKEN").envs(variable.map(|value| ("API_TOKEN", value)));
+        };
+        set(&mut command);
+        let left = command.args(line.split_whitespace()).output().unwrap();
+        assert_eq!(left.status.success(), good, "{flags} {variable:?}");
+        assert_eq!(shop.seen("unauthorised") - before, u64::from(!good), "{flags} {variable:?}");
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_api-load"));
+        set(&mut check);
+        let line = line.replacen("once", "check", 1);
+        let plan = String::from_utf8(check.args(line.split_whitespace()).output().unwrap().stderr).unwrap();
+        assert!(plan.lines().any(|line| line == said), "{flags} {variable:?}: {plan}");
+    }
+}
+
 #[test]
 fn mistakes_in_them_are_told_with_their_place() {
     let (shop, tool) = (Shop::open(), tool());
@@ -122,9 +168,16 @@ fn mistakes_in_them_are_told_with_their_place() {
         ("expect = []", ":6: expect: a list of nothing"),
         ("expect = [{ status = 200 }, { statsu = 429 }]", ":6: expect has no statsu; did you mean status?"),
         ("metrics = { a = { status = 4290 } }", ":6: status: \"4290\"; expected a status like 429"),
-        ("metrics = { a = { } }", "expected either status or header"),
-        ("metrics = { a = { status = 429, header = \"X\" } }", "expected either status or header"),
-        ("metrics = { b = { status = 429 } }", "b is a trend; status and header are for a counter or a rate"),
+        ("metrics = { a = { } }", "expected one of status, header and json"),
+        ("metrics = { a = { status = 429, header = \"X\" } }", "expected one of status, header and json"),
+        (
+            "metrics = { a = { json = { \"$.x\" = \"{{seq}}\" } } }",
+            ":6: metrics: a value with {{...}} varies",
+        ),
+        (
+            "metrics = { b = { status = 429 } }",
+            "b is a trend; status, header and json are for a counter or a rate",
+        ),
     ] {
         run(&tool, &shop, &step(text), "--quiet").is_refused(104, expected);
     }

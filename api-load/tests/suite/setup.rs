@@ -76,6 +76,51 @@ fn of_several_segments_the_first_one_makes_it() {
     assert_eq!((left.code, seen), (0, [0, 5, 0]), "{}", left.stdout);
 }
 
+/// What is taken away needs nothing that the first steps have learnt.
+const SWEPT: &str = "[[users]]\nname = \"u\"\n[[users.tasks]]\nname = \"t\"\nrequest = \"GET /all\"\n\
+    [[cleanup]]\nname = \"sweep\"\nrequest = \"DELETE /all\"\n";
+
+#[test]
+fn the_first_segment_takes_nothing_away_while_others_may_be_under_way() {
+    let (shop, tool) = (Shop::open(), tool());
+    let left = run(&tool, &shop, SWEPT, &format!("-u 2 -d 200ms --segment 0/2 {SHORT}"));
+    assert_eq!((left.code, shop.seen("DELETE /all")), (0, 0), "{}", left.stderr);
+    let told = |warning: &String| warning.contains("not made, as other segments may be under way");
+    assert!(left.run().warnings.iter().any(told), "{}", left.stderr);
+    // Then a person does, with the same flags.
+    let path = crate::written(&tool, SWEPT).display().to_string();
+    let sweep = |path: &str| {
+        let args = ["cleanup", "--suite", path, "--url", &shop.url, "-u", "2", "--segment", "0/2"];
+        std::process::Command::new(env!("CARGO_BIN_EXE_api-load")).args(args).output().unwrap()
+    };
+    let swept = sweep(&path);
+    assert_eq!((swept.status.code(), &swept.stdout[..]), (Some(0), &b"cleanup: 1 call\n"[..]));
+    assert_eq!((shop.seen("DELETE /all"), shop.seen("GET /all")), (1, left.run().totals.requests));
+    // A suite that has nothing of the kind is a mistake.
+    let path = crate::written(&tool, SWEPT.split("[[cleanup]]").next().unwrap()).display().to_string();
+    let refused = sweep(&path);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(104) && said.contains("no [[cleanup]] to make"), "{said}");
+}
+
+#[test]
+fn the_first_segment_waits_for_the_end_of_all() {
+    let (shop, tool) = (Shop::open(), tool());
+    let date = |words: &[&str]| {
+        let output = std::process::Command::new("date").arg("-u").args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let at = date(&["-d", "+5 seconds", "+%FT%TZ"]);
+    let flags = format!("-u 2 -d 200ms --graceful-stop 2s --segment 0/2 {SHORT} --start-at {at}");
+    let left = run(&tool, &shop, SWEPT, &flags);
+    let said = &left.stderr;
+    assert_eq!((left.code, shop.seen("DELETE /all")), (0, 1), "{said}");
+    assert!(said.contains("cleanup: in 3 s, when all segments have ended"), "{said}");
+    // The run, the graceful stop and a second.
+    let seconds = |text: String| text.parse::<u64>().unwrap();
+    assert!(seconds(date(&["+%s"])) >= seconds(date(&["-d", &at, "+%s"])) + 3);
+}
+
 #[test]
 fn a_step_that_fails_is_named_and_nothing_is_run_but_the_last_steps() {
     let last = "[[setup]]\nname = \"ask\"\nrequest = \"GET /limited\"\nrepeat = 3\n\

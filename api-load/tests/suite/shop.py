@@ -47,7 +47,7 @@ class Shop(BaseHTTPRequestHandler):
             if path == "/limited":
                 return self.answer(429, {"error": "slow down"}, Retry_After="2")
             if path == "/all":
-                return self.answer(200, {})
+                return self.answer(200, {"bytes": 5_000_000, "words": 7})
             if not self.headers.get("Authorization", "").startswith("Bearer t-"):
                 seen["unauthorised"] += 1
                 return self.answer(401, {"error": "who are you?"})

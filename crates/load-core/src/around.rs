@@ -1,13 +1,17 @@
 //! Who makes what the run needs, who takes away what it has made, and how long may that take?
 
+use load_report::figures::Record;
 use load_report::render::units::counted;
 
 use crate::clock::{Clock, Nanos};
 use crate::conduct::Signals;
 use crate::error::PrepareError;
 use crate::output::Console;
+use crate::plan::RunPlan;
 use crate::protocol::{Control, Protocol};
 
+/// A run ends so long after its graceful stop at the latest.
+const SECOND: Nanos = Nanos(1_000_000_000);
 /// A target that does not answer must not keep a run from its end.
 const PATIENCE: Nanos = Nanos(10_000_000_000);
 
@@ -36,6 +40,44 @@ pub(crate) async fn set_up<P: Protocol>(
         console.say(&format!("setup: {} in {s:.1} s", counted(calls, "call", "calls")));
     }
     done
+}
+
+/// Whether the segments of the run have all ended, so that nobody needs any longer what the steps behind it take away. They know
+/// nothing of each other: where all began at one instant, the plan says when the last one is over, and the first one waits for it
+/// with `ended`, its own record.
+///
+/// # Errors
+/// It cannot be known: a warning.
+pub(crate) async fn all_ended(
+    ended: Option<&Record>,
+    plan: &RunPlan,
+    together: bool,
+    clock: &Clock,
+    signals: &mut Signals,
+    console: &Console,
+) -> Result<(), String> {
+    let unknown = |why: &str| {
+        Err(format!(
+            "cleanup: not made, as other segments may be under way ({why}); when all have ended, the word cleanup and the flags of this run make it"
+        ))
+    };
+    if !together {
+        return unknown("they began without --start-at");
+    }
+    if plan.record.requests.is_some() {
+        return unknown("with -n they end when they end");
+    }
+    let Some(record) = ended.filter(|record| record.end.stop_ns >= plan.duration.0 && !record.interrupted)
+    else {
+        return unknown("this one ended before its time");
+    };
+    let last = Nanos(record.header.t0_monotonic_ns) + plan.duration + plan.graceful_stop + SECOND;
+    let s = last.since(clock.now()) as f64 / 1e9;
+    console.say(&format!("cleanup: in {s:.0} s, when all segments have ended"));
+    tokio::select! {
+        () = clock.sleep_until(last) => Ok(()),
+        () = signals.next() => unknown("stopped by a signal"),
+    }
 }
 
 /// Lets the protocol clean up, until the time is over or a second signal comes. What is left then, and why, is said on

@@ -24,6 +24,7 @@ use crate::protocol::{Protocol, Sharing};
 use crate::run::run;
 use crate::secret::Secrets;
 use crate::suite;
+use crate::tidy::tidy;
 
 /// What a tool says about itself in `--help`.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +175,17 @@ impl Tool {
         }
     }
 
+    /// The subcommand that makes the steps of a suite of `P` behind its runs, for one that could not; its `name` as in
+    /// [`Tool::check`].
+    pub const fn cleanup<P: Protocol>(name: &'static str, about: About) -> Self {
+        let about = About { name, about: "Make a suite's [[cleanup]], for a run that could not", ..about };
+        Self {
+            about,
+            at_terminal: |about, argv| aside::<P>(about, argv, Aside::Cleanup),
+            in_child: |_, _| Exit::Internal,
+        }
+    }
+
     /// The words that choose it, behind the name of the program.
     fn words(&self) -> impl Iterator<Item = &'static str> {
         self.about.name.split(' ').skip(1)
@@ -304,6 +316,7 @@ fn secrets<P: Protocol>(protocol: &P, args: &LoadArgs) -> Arc<Secrets> {
 enum Aside {
     Check,
     Once,
+    Cleanup,
 }
 
 fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
@@ -334,6 +347,11 @@ fn aside<P: Protocol>(about: About, argv: &[String], what: Aside) -> Exit {
                     Ok(if console.result(&said) { Exit::Pass } else { Exit::NotWritten })
                 }
                 Aside::Once => local()?.block_on(once(&protocol, &plan, &console)),
+                Aside::Cleanup if !plan.has_cleanup => Err(UsageError::new(
+                    "cleanup: no [[cleanup]] to make; give --suite NAME of one that has it",
+                )
+                .into()),
+                Aside::Cleanup => local()?.block_on(tidy(&protocol, &plan, &console)),
             }
         });
     outcome.unwrap_or_else(|error: RunError| {

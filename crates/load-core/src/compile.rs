@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use load_report::model::{ExtraPlan, RatePlan};
-use load_suite::node::SuiteError;
+use load_suite::node::{Place, SuiteError};
 use load_suite::scope::Scope;
 use load_suite::suite::{self, Gives, Measure, MeasureKind, Suite};
 use load_suite::template::Names;
@@ -41,6 +41,8 @@ pub struct FromSuite<S> {
     pub environment: String,
     /// That of the profile.
     pub profile: String,
+    /// Where the token comes from that goes with its calls, in words.
+    pub token: Option<String>,
     /// Values that must never be printed.
     pub secrets: Vec<String>,
     /// Made once before the run.
@@ -54,7 +56,12 @@ pub struct FromSuite<S> {
 impl<S> FromSuite<S> {
     /// Which suite it was, for the record.
     pub fn describe(&self) -> Json {
-        serde_json::json!({ "name": self.name, "environment": self.environment, "profile": self.profile })
+        serde_json::json!({
+            "name": self.name,
+            "environment": self.environment,
+            "profile": self.profile,
+            "token": self.token,
+        })
     }
 }
 
@@ -170,6 +177,7 @@ impl Compiler {
             name: suite.name.clone(),
             environment: suite.environment.name.clone(),
             profile: suite.profile.name.clone(),
+            token: None,
             secrets: suite.secrets.clone(),
             plans: self.plans,
         };
@@ -245,7 +253,7 @@ impl Compiler {
             (None, Some(_)) if !self.holds => {
                 return Err(SuiteError::at(&step.place, format!("hold: {HOLDS}")));
             }
-            (None, Some(hold)) => Act::Hold(Box::new(self.hold(hold, names, call)?)),
+            (None, Some(hold)) => Act::Hold(Box::new(self.hold(hold, &step.place, names, call)?)),
             (None, None) if step.pause => Act::Pause,
             (None, None) => Act::Call(self.call(step, names, call)?),
         };
@@ -280,6 +288,7 @@ impl Compiler {
     fn hold<S>(
         &mut self,
         hold: &suite::Hold,
+        place: &Place,
         names: &mut Names,
         call: &mut impl FnMut(&Self, &suite::Step, &mut Names) -> Result<Made<S>, SuiteError>,
     ) -> Result<Hold<S>, SuiteError> {
@@ -295,7 +304,9 @@ impl Compiler {
             let calls = calls.collect::<Result<_, SuiteError>>()?;
             Ok(Timer { first: timer.first.into(), every: timer.every.into(), calls })
         });
-        Ok(Hold { lasts: hold.lasts, until, series, timers: timers.collect::<Result<_, SuiteError>>()? })
+        let timers = timers.collect::<Result<_, SuiteError>>()?;
+        let missed = format!("what it waits for did not come while it was held ({place})");
+        Ok(Hold { lasts: hold.lasts, until, missed, series, timers })
     }
 
     /// A step that is no part of the load: no name of it is among the ops, and no series.
@@ -406,14 +417,19 @@ pub fn feed_by_answer(feeds: &Feeds, status: Option<u32>, header: &dyn Fn(&str) 
             Gives::Header(name) => status.is_some() && header(name),
             _ => continue,
         };
-        match *meter {
-            Meter::Counter(counter) => probe.count(counter, u64::from(is)),
-            Meter::Rate(cases, all) => {
-                probe.count(cases, u64::from(is));
-                probe.count(all, 1);
-            }
-            Meter::Trend(_) => {}
+        is_case(*meter, is, probe);
+    }
+}
+
+/// Counts a call that is, or is not, a case of what `meter` is about.
+fn is_case(meter: Meter, is: bool, probe: &Probe<'_>) {
+    match meter {
+        Meter::Counter(counter) => probe.count(counter, u64::from(is)),
+        Meter::Rate(cases, all) => {
+            probe.count(cases, u64::from(is));
+            probe.count(all, 1);
         }
+        Meter::Trend(_) => {}
     }
 }
 
@@ -423,11 +439,15 @@ pub fn feed(feeds: &Feeds, ok: bool, time: Duration, json: Option<&Json>, probe:
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         match (gives, *meter) {
             (Gives::Time, Meter::Trend(series)) => probe.observe(series, ns),
-            (Gives::Ok, Meter::Counter(counter)) => probe.count(counter, u64::from(ok)),
-            (Gives::Failed, Meter::Counter(counter)) => probe.count(counter, u64::from(!ok)),
-            (Gives::Ok | Gives::Failed, Meter::Rate(cases, all)) => {
-                probe.count(cases, u64::from(ok == matches!(gives, Gives::Ok)));
-                probe.count(all, 1);
+            (Gives::Ok | Gives::Failed, meter) => is_case(meter, ok == matches!(gives, Gives::Ok), probe),
+            (Gives::Like(values), meter) => {
+                let holds = |json| {
+                    values.iter().all(|(path, tests)| {
+                        let found = path.find(json);
+                        tests.iter().all(|test| test.holds(&found))
+                    })
+                };
+                is_case(meter, json.is_some_and(holds), probe);
             }
             (Gives::Number(n), Meter::Counter(counter)) if ok => probe.count(counter, *n),
             (Gives::Json(path), meter) if ok => {

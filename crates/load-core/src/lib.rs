@@ -27,6 +27,7 @@ pub mod schedule;
 mod script;
 pub mod secret;
 mod suite;
+mod tidy;
 mod usage;
 
 pub use cli::{About, Tool, load, main, main_either, main_with, tools};

@@ -233,14 +233,15 @@ impl<P: Protocol> Trial<'_, P> {
         let all = lasts.as_secs_f64();
         let (line, ended) = match waited {
             Some(Ok(())) => (format!("    ✓ held {s:.1} s, until the message came"), true),
+            None if hold.until.is_some() => (format!("    ✗ held {s:.1} s: timeout: {}", hold.missed), false),
             None if most == lasts => (format!("    ✓ held {s:.1} s"), true),
             None => (format!("    ✓ held {s:.1} s of the {all:.1} s of a run"), true),
             Some(Err(fault)) => (format!("    ✗ held {s:.1} s: {}: {}", fault.kind.name(), self.note), false),
         };
-        if !ended {
+        if waited.is_some_and(|waited| waited.is_err()) {
             self.session = None;
-            self.failed += 1;
         }
+        self.failed += u32::from(!ended);
         self.console.result(&format!("{line}\n{}", self.show.shown.take()));
         good && ended
     }

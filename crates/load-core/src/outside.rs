@@ -59,7 +59,8 @@ pub async fn setup<P: Protocol>(
     Ok(())
 }
 
-/// Makes the steps behind a run. The first that fails is told, the others are made all the same.
+/// Makes the steps behind a run, where this part of it is the one that makes them. The first that fails is told, the others are made
+/// all the same.
 ///
 /// # Errors
 /// Which step failed first, and why.
@@ -69,6 +70,9 @@ pub async fn cleanup<P: Protocol>(
     steps: &[Outside<P::Step>],
     control: &mut Control,
 ) -> Result<(), PrepareError> {
+    if !control.cleans {
+        return Ok(());
+    }
     let mut maker = Maker { protocol, target, session: None, note: String::new() };
     let mut failed = None;
     for (number, step) in steps.iter().enumerate() {

@@ -339,6 +339,8 @@ pub struct Control {
     pub calls: u64,
     /// This is the first segment of the run, or all of it: it makes what is made once.
     pub first: bool,
+    /// The steps of a suite behind the run are to be made. Of several segments the first one makes them, when all have ended.
+    pub cleans: bool,
     /// How long a call may take that does not say so itself.
     pub timeout: Duration,
     /// All random data derive from it.
@@ -350,7 +352,14 @@ pub struct Control {
 impl Default for Control {
     /// All of a run of which nothing is known.
     fn default() -> Self {
-        Self { calls: 0, first: true, timeout: Duration::from_secs(30), seed: 1, vu: Vu::new(0) }
+        Self {
+            calls: 0,
+            first: true,
+            cleans: true,
+            timeout: Duration::from_secs(30),
+            seed: 1,
+            vu: Vu::new(0),
+        }
     }
 }
 

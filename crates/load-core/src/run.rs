@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use load_report::exit::Exit;
 use load_report::fault::FaultKind;
 use load_report::figures::Record;
+use load_report::hist::Histogram;
 use load_report::model::{Header, RunFile, SCHEMA, Segment};
 use load_report::render::text;
+use load_report::render::units::counted;
 use load_report::threshold::unreachable;
 
-use crate::around::{clean_up, set_up};
+use crate::around::{all_ended, clean_up, set_up};
 use crate::child;
 use crate::clock::{Clock, Nanos};
 use crate::conduct::{Conductor, Signals, ready};
@@ -186,11 +188,24 @@ async fn course<P: Protocol>(
         }
         _ => Ok(None),
     };
+    let first = plan.segment.index == 0;
+    // A setup that failed has others fail, too: there is nothing to wait for.
+    let known = match &outcome {
+        Ok(ended) if first && plan.segment.of > 1 && plan.has_cleanup => {
+            let together = args.start_at.is_some();
+            all_ended(ended.as_ref(), plan, together, &clock, &mut signals, console).await
+        }
+        _ => Ok(()),
+    };
+    control.cleans = first && known.is_ok();
+    if let Err(warning) = &known {
+        console.complain(warning);
+    }
     let left = clean_up(&**protocol, target, &mut control, &clock, &mut signals, console).await;
     prepared?;
     if let Ok(Some(record)) = &mut outcome {
         record.health.control_calls = control.calls;
-        record.warnings.extend(left);
+        record.warnings.extend(known.err().into_iter().chain(left));
     }
     outcome
 }
@@ -342,6 +357,17 @@ fn report(
 /// What a reader should know about why the run came out as it did.
 fn explain(run: &RunFile) -> Vec<String> {
     let mut why = Vec::new();
+    for (index, extra) in run.header.plan.extras.iter().enumerate() {
+        let of_phases = run.data.phases.iter().filter_map(|phase| phase.extras.get(index));
+        let clamped = of_phases.map(Histogram::clamped).sum();
+        if clamped > 0 {
+            why.push(format!(
+                "{} of {} lie above 3,600,000 ms, an hour, and count as that: a series is of times; use a counter for other numbers",
+                counted(clamped, "value", "values"),
+                extra.name
+            ));
+        }
+    }
     let idle = run.ledger.calls.unsent_while_idle;
     if run.ledger.calls.unsent > idle
         && let (Some(rate), Some(service)) = (run.header.plan.rate_per_s, run.totals.service_ms)

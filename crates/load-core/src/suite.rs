@@ -107,6 +107,7 @@ pub(crate) fn apply(args: &mut LoadArgs, suite: &Suite) -> Result<(), UsageError
     args.suite_thresholds = suite.thresholds.iter().map(threshold).collect();
     args.no_thresholds |= !suite.judge;
     args.rows.clone_from(&suite.rows);
+    args.has_cleanup = !suite.cleanup.is_empty();
     args.events =
         suite.events.iter().map(|event| Event { at: scaled_time(event.at, time), ..event.clone() }).collect();
     Ok(())

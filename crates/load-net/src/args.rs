@@ -15,7 +15,7 @@ use crate::url::Url;
 #[derive(clap::Args, Clone, Default)]
 pub struct TokenArgs {
     /// Bearer token; better from the environment or with --token-file, where no process list shows it.
-    #[arg(long, value_name = "TOKEN", env = "API_TOKEN", hide_env_values = true, help_heading = "Target")]
+    #[arg(long, value_name = "TOKEN", env = VARIABLE, hide_env_values = true, help_heading = "Target")]
     pub token: Option<String>,
     /// Bearer token, from a file; wins over --token.
     #[arg(long, value_name = "FILE", help_heading = "Target")]
@@ -68,7 +68,22 @@ pub struct TlsArgs {
     pub no_tls_resumption: bool,
 }
 
+/// The variable of a token.
+const VARIABLE: &str = "API_TOKEN";
+
 impl TokenArgs {
+    /// Where the token of calls comes from, in words: from here, or else from the suite, where `of_suite` says that it has one.
+    pub fn told(&self, of_suite: bool) -> Option<String> {
+        let given = self.token.as_ref().filter(|token| !token.is_empty());
+        let source = match (&self.token_file, given) {
+            (Some(_), _) => "--token-file",
+            (None, Some(token)) if std::env::var(VARIABLE).is_ok_and(|set| set == *token) => VARIABLE,
+            (None, Some(_)) => "--token",
+            (None, None) => return of_suite.then(|| "of the suite".to_owned()),
+        };
+        Some(format!("{source}{}", if of_suite { ", instead of that of the suite" } else { "" }))
+    }
+
     /// The token, if one was given.
     ///
     /// # Errors

@@ -73,6 +73,9 @@ pub struct LoadArgs {
     /// What the suite does to the system while the run lasts.
     #[arg(skip)]
     pub events: Vec<Event>,
+    /// The suite has steps behind the run.
+    #[arg(skip)]
+    pub has_cleanup: bool,
     /// The suite's smallest table with a row for each user: its name, and how many users that makes at most.
     #[arg(skip)]
     pub rows: Option<(String, u64)>,

@@ -169,6 +169,7 @@ pub fn build(args: &LoadArgs, mut context: Context) -> Result<RunPlan, UsageErro
         processes,
         outs: Outs::of(args)?,
         events: events(args, duration)?,
+        has_cleanup: args.has_cleanup,
         sample: sample.filter(|_| args.segment.index == 0).map(Nanos::from),
         secrets: context.secrets,
     })

@@ -92,4 +92,6 @@ pub struct RunPlan {
     pub outs: Outs,
     /// What is done to the system while the run lasts; by the first segment alone.
     pub events: Vec<Event>,
+    /// The suite has steps behind the run.
+    pub has_cleanup: bool,
 }

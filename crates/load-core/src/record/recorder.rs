@@ -244,6 +244,11 @@ impl Recorder {
         self.fault(None, fault.kind, fault.code, at, note);
     }
 
+    /// What a user waited for has not come until `at`, and no call was about it.
+    pub fn missed(&mut self, at: Nanos, note: &str) {
+        self.fault(None, FaultKind::Timeout, 0, at, note);
+    }
+
     /// A value of the protocol's own series.
     pub fn observe(&mut self, at: Nanos, extra: usize, ns: u64) {
         if let Some(histogram) = self.phase(at).extras.get_mut(extra) {

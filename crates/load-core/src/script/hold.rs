@@ -13,6 +13,8 @@ pub struct Hold<S> {
     pub lasts: Think,
     /// It ends when [`Protocol::wait`](crate::protocol::Protocol::wait) has seen this.
     pub until: Option<S>,
+    /// What is said where that does not come in time.
+    pub missed: String,
     /// The protocol's own series of the times from the begin to what it waits for, where that came.
     pub series: Option<usize>,
     /// What is called meanwhile. One that fails fails itself alone, unless the connection ends with it.

@@ -33,6 +33,9 @@ pub fn text(plan: &Plan) -> String {
         units::counted(plan.threads.into(), "thread", "threads"),
         plan.seed
     ));
+    if let Some(token) = plan.args.pointer("/suite/token").and_then(serde_json::Value::as_str) {
+        lines.push(format!("token    {token}"));
+    }
     lines.extend(units::rehearsal(plan));
     for threshold in &plan.thresholds {
         lines.push(format!("must     {threshold}"));

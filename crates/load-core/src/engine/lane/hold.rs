@@ -23,7 +23,8 @@ enum Woken {
 
 impl<P: Protocol> Lane<P> {
     /// Holds the connection as `hold` says. Which call is the next one follows from the time since its begin: nothing is kept
-    /// for a timer.
+    /// for a timer. What is waited for and does not come in the time of the hold is a fault; that the user or the run has no more time
+    /// is none.
     pub(super) async fn hold_on(
         &mut self,
         hold: &Hold<P::Step>,
@@ -33,9 +34,9 @@ impl<P: Protocol> Lane<P> {
             return Err(Unfinished(FaultKind::Closed));
         }
         let begin = course.times.start;
-        let end = Nanos(hold.lasts.after(begin.0, begin.0, self.vu.scope.share()));
+        let whole = Nanos(hold.lasts.after(begin.0, begin.0, self.vu.scope.share()));
         // A user who is active no longer holds nothing.
-        let end = self.spans.last().map_or(end, |span| end.min(span.1));
+        let end = self.spans.last().map_or(whole, |span| whole.min(span.1));
         let (mut past, mut done) = (Nanos(-1), 0);
         loop {
             // Those that are due at one instant are called in their order.
@@ -61,7 +62,14 @@ impl<P: Protocol> Lane<P> {
                     return Err(Unfinished(fault.kind));
                 }
             }
-            let Some((due, index)) = next else { break };
+            let Some((due, index)) = next else {
+                if hold.until.is_none() || end < whole {
+                    break;
+                }
+                course.times.end = self.worker.clock.now();
+                self.worker.recorder.borrow_mut().missed(course.times.end, &hold.missed);
+                return Err(Unfinished(FaultKind::Timeout));
+            };
             (past, done) = (Nanos(due.0 - begin.0), index + 1);
             let Some(call) = hold.timers[index].draw(&self.vu.scope) else { continue };
             course.next(due, self.worker.clock.now());

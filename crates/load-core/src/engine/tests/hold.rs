@@ -15,7 +15,13 @@ fn timer(first: i64, every: i64, what: Do) -> Timer<Do> {
 
 fn hold(lasts: &str, timers: Vec<Timer<Do>>) -> TaskStep<Do> {
     let lasts = Think::parse(lasts).unwrap();
-    TaskStep::of(Act::Hold(Box::new(Hold { lasts, until: None, series: None, timers })))
+    TaskStep::of(Act::Hold(Box::new(Hold {
+        lasts,
+        until: None,
+        missed: String::new(),
+        series: None,
+        timers,
+    })))
 }
 
 #[test]
@@ -67,6 +73,32 @@ fn a_timers_call_that_fails_fails_itself_alone() {
     let (run, protocol) = play("-u 1 -n 2", Staged::<false>::of(steps), None);
     assert_eq!(run.ledger.iterations.failed.get(FaultKind::Wrong), 2);
     assert_eq!(protocol.begun(), [("bad", 300), ("bad", 610)]);
+}
+
+#[test]
+fn what_does_not_come_while_it_is_held_is_a_fault_of_the_iteration() {
+    let waiting = || {
+        let mut step = hold("1s", vec![timer(400, 400, call("ping", 1))]);
+        let Act::Hold(hold) = &mut step.act else { panic!("it holds") };
+        (hold.until, hold.missed) = (Some(call("never", 1)), "it did not come (x.toml:3)".into());
+        step
+    };
+    let (run, protocol) = play("-u 1 -n 2", Staged::<true>::of(vec![waiting(), step(call("out", 1))]), None);
+    assert_eq!(run.ledger.iterations.failed.get(FaultKind::Timeout), 2);
+    assert_eq!(run.ledger.calls.failed.total(), 0, "no call has failed");
+    let told = |fault: &load_report::model::FaultReport| (fault.op.is_none(), fault.kind, fault.count);
+    assert_eq!(run.faults.iter().map(told).collect::<Vec<_>>(), [(true, FaultKind::Timeout, 2)]);
+    assert!(format!("{:?}", run.faults).contains("it did not come (x.toml:3)"));
+    // The connection is what it was.
+    let pings = [400, 800, 1_400, 1_800].map(|at| ("ping", at));
+    assert_eq!((protocol.begun(), protocol.opened()), (pings.to_vec(), 1));
+    // It goes on where the step says so, and the iteration has failed all the same.
+    let on = TaskStep { goes_on: Some(Vec::new()), ..waiting() };
+    let (run, protocol) = play("-u 1 -n 1", Staged::<true>::of(vec![on, step(call("out", 1))]), None);
+    assert_eq!((run.ledger.iterations.ok, protocol.begun().last().copied()), (0, Some(("out", 1_000))));
+    // That the time of the run is over is no fault of the target's.
+    let (run, _) = play("-u 1 -d 500ms", Staged::<true>::of(vec![waiting()]), None);
+    assert_eq!((run.ledger.iterations.ok, run.faults.len()), (1, 0));
 }
 
 #[test]
