@@ -230,8 +230,14 @@ fn describe(point: &mut Point, response: &Histogram) {
     (point.mean_ms, point.max_ms) = (response.mean_ns() / 1e6, response.max_ns() as f64 / 1e6);
 }
 
-/// Two points that follow one another as one.
+/// Two points that follow one another as one. A percentile of both lies between the two of theirs.
 pub fn join(a: Point, b: &Point) -> Point {
+    let p95_between_ms = match (a.p95_between(), b.p95_between()) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (Some(known), None) if b.ok == 0 => Some(known),
+        (None, Some(known)) if a.ok == 0 => Some(known),
+        _ => None,
+    };
     let ok = a.ok + b.ok;
     let mean_ms = if ok == 0 { 0.0 } else { (a.mean_ms * a.ok as f64 + b.mean_ms * b.ok as f64) / ok as f64 };
     Point {
@@ -249,6 +255,7 @@ pub fn join(a: Point, b: &Point) -> Point {
         p95_ms: None,
         p99_ms: None,
         max_ms: a.max_ms.max(b.max_ms),
+        p95_between_ms,
     }
 }
 

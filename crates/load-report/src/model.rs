@@ -333,6 +333,16 @@ pub struct Point {
     pub p99_ms: Option<f64>,
     /// Largest response time of the successful calls, ms; 0 without any.
     pub max_ms: f64,
+    /// From where to where the 95th percentile of several points lies that became one, ms: it cannot be told from theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_between_ms: Option<(f64, f64)>,
+}
+
+impl Point {
+    /// From where to where the 95th percentile of the response times of the successful calls lies, ms; one value where it is known.
+    pub fn p95_between(&self) -> Option<(f64, f64)> {
+        self.p95_ms.map(|ms| (ms, ms)).or(self.p95_between_ms)
+    }
 }
 
 /// What the run knows about its own health.

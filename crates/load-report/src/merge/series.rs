@@ -117,5 +117,20 @@ mod tests {
         assert_eq!(merged.interval_s, 2);
         let counts: Vec<_> = merged.points.iter().map(|p| (p.t_s, p.ok, p.vus, p.p95_ms)).collect();
         assert_eq!(counts, [(0.0, 12, 6, None), (2.0, 2, 3, None), (4.0, 1, 3, None)]);
+        assert!(merged.points.iter().all(|point| point.p95_between() == Some((9.0, 9.0))));
+    }
+
+    #[test]
+    fn a_percentile_of_both_lies_between_theirs() {
+        let one = |ok, p95_ms| {
+            let points = vec![Point { ok, p95_ms, ..Point::default() }];
+            Timeseries { interval_s: 1, points }
+        };
+        let between = |parts: &[&Timeseries]| sum(parts).points[0].p95_between();
+        let (low, high, idle) = (one(5, Some(2.0)), one(1, Some(9.0)), one(0, None));
+        assert_eq!(between(&[&low, &high, &idle]), Some((2.0, 9.0)));
+        assert_eq!(between(&[&idle, &low]), Some((2.0, 2.0)));
+        // Written before there was such a thing.
+        assert_eq!(between(&[&low, &one(3, None)]), None);
     }
 }

@@ -94,19 +94,34 @@ pub(super) fn time(selector: &Selector, run: &RunFile) -> Result<f64, String> {
     // What has no calls says nothing.
     let slices = run.timeseries.points.iter().filter(inside).filter(|point| point.ok + point.failed > 0);
     let slices: Vec<_> = slices.collect();
-    if limit.is_finite() && slices.iter().any(|slice| slice.ok > 0 && slice.p95_ms.is_none()) {
-        return Err("no samples: slices that were put together have no percentiles; leave out `like`".into());
+    if limit.is_finite() && slices.iter().any(|slice| slice.ok > 0 && slice.p95_between().is_none()) {
+        return Err("not known: the time series has no percentiles; leave out `like`".into());
     }
-    let well = |slice: &&Point| {
-        let all = (slice.ok + slice.failed) as f64;
-        slice.ok as f64 >= WELL * all && slice.p95_ms.is_none_or(|ms| ms <= limit)
+    // Where points became one, their percentile lies between two values: all is well by the lower one at the earliest, by the upper
+    // one at the latest.
+    let first = |bound: fn((f64, f64)) -> f64| {
+        let well = |slice: &&Point| {
+            let all = (slice.ok + slice.failed) as f64;
+            slice.ok as f64 >= WELL * all && slice.p95_between().is_none_or(|p95| bound(p95) <= limit)
+        };
+        let first = (0..slices.len()).find(|&at| slices[at..].iter().take(IN_A_ROW).all(well));
+        first.map(|first| (begin(slices[first]) - end_ns).max(0) as f64 / 1e6)
     };
-    let first = (0..slices.len()).find(|&at| slices[at..].iter().take(IN_A_ROW).all(well));
-    let first = first.ok_or_else(|| {
-        let after = (until_ns - end_ns) as f64 / 1e9;
-        format!("not well again in the {after:.1} s behind phase `{name}`")
-    })?;
-    Ok((begin(slices[first]) - end_ns).max(0) as f64 / 1e6)
+    let unknown = "not known: the percentile of seconds that became one point lies between theirs, so that it was well again";
+    match (first(|(least, _)| least), first(|(_, most)| most)) {
+        (Some(earliest), Some(latest)) if earliest.total_cmp(&latest).is_eq() => Ok(latest),
+        (Some(earliest), Some(latest)) => {
+            Err(format!("{unknown} {} to {} s behind phase `{name}`", earliest / 1e3, latest / 1e3))
+        }
+        (Some(earliest), None) => Err(format!(
+            "{unknown} {} s behind phase `{name}` at the earliest, or not at all",
+            earliest / 1e3
+        )),
+        _ => {
+            let after = (until_ns - end_ns) as f64 / 1e9;
+            Err(format!("not well again in the {after:.1} s behind phase `{name}`"))
+        }
+    }
 }
 
 /// The end of the phase that follows whatever ends at `end_ns`.

@@ -153,6 +153,7 @@ fn timeseries() -> Timeseries {
         p95_ms: Some(97.0),
         p99_ms: (t > 0).then_some(101.0),
         max_ms: 102.3,
+        p95_between_ms: None,
     };
     Timeseries { interval_s: 1, points: (0..12).map(point).collect() }
 }

@@ -215,6 +215,20 @@ fn a_recovery_lasts_until_three_seconds_in_a_row_are_well() {
     let like = "recovery_time{phase:warm-up,like:sustain,within:4ms} < 1m";
     assert_eq!(judge(like, &run).observed, Some(7_000.0));
     assert_eq!(judge("recovery_time{phase:warm-up,like:sustain} < 1m", &run).observed, Some(4_000.0));
+    // Of two seconds that became one the percentile lies between theirs: no figure where the bounds say different things.
+    run.timeseries.points[7].p95_ms = None;
+    run.timeseries.points[7].p95_between_ms = Some((1.0, 2.0));
+    run.timeseries.points[8].p95_ms = None;
+    for (between, observed, said) in [
+        ((100.0, 101.0), Some(7_000.0), ""),
+        ((1.0, 100.0), None, "was well again 4 to 7 s behind phase `warm-up`"),
+    ] {
+        run.timeseries.points[8].p95_between_ms = Some(between);
+        let report = judge(&format!("any {like}"), &run);
+        assert_eq!(report.observed, observed, "{report:?}");
+        assert!(report.note.unwrap_or_default().contains(said), "{between:?}");
+    }
+    assert_eq!(outcome(&format!("any {like}"), &run), Outcome::Fail, "not known is not nothing");
     // Never: what comes behind the phase that follows does not count.
     (2..10).for_each(|second| point(&mut run, second, 0, 5, 0.0));
     let report = judge("recovery_time{phase:warm-up} < 1h", &run);
@@ -222,7 +236,10 @@ fn a_recovery_lasts_until_three_seconds_in_a_row_are_well() {
     assert_eq!(report.note.as_deref(), Some("not well again in the 8.0 s behind phase `warm-up`"));
     let note = judge("recovery_time{phase:stress} < 1h", &run).note.unwrap();
     assert!(note.contains("ended before the end"), "{note}");
-    run.timeseries.points.iter_mut().for_each(|point| (point.ok, point.p95_ms) = (9, None));
+    let unknown = |point: &mut crate::model::Point| {
+        (point.ok, point.p95_ms, point.p95_between_ms) = (9, None, None);
+    };
+    run.timeseries.points.iter_mut().for_each(unknown);
     let note = judge(like, &run).note.unwrap();
     assert!(note.contains("no percentiles"), "{note}");
 }
