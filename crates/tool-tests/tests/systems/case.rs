@@ -66,6 +66,7 @@ pub(crate) const CASES: &[Case] = &[
     ws("aragora", "aragora-streaming"),
     ws("aragora", "aragora-burst"),
     ws("aragora", "aragora"),
+    actual(ws("platform", "platform-actual")),
     actual(ws("aragora", "aragora-actual")),
 ];
 
