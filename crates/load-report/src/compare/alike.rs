@@ -10,7 +10,7 @@ use crate::verdict::Verdict;
 use super::{MAX_RUNS, Side};
 
 /// Where a tool sends to rather than what: the same load on another machine is the same load.
-const PLACES: [&str; 6] = ["url", "stream", "server", "route", "tls", "local_ips"];
+const PLACES: [&str; 6] = ["url", "stream", "server", "route", "authority", "local_ips"];
 const ALLOW: &str = "--allow-different compares them all the same";
 
 /// Why runs are not compared.
@@ -150,12 +150,27 @@ fn args(one: &Value, other: &Value) -> Vec<String> {
     let keys = |value: &Value| value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
     let mut all: BTreeSet<String> = keys(one);
     all.extend::<BTreeSet<String>>(keys(other));
-    let of = |value: &Value, key: &str| value.get(key).cloned().unwrap_or(Value::Null);
+    let of = |value: &Value, key: &str| value.get(key).map_or(Value::Null, placeless);
     let differ = |key: &String| {
         let (one, other) = (of(one, key), of(other, key));
         (one != other).then(|| format!("{key} {} instead of {}", plain(&other), plain(&one)))
     };
     all.iter().filter(|key| !PLACES.contains(&key.as_str())).filter_map(differ).collect()
+}
+
+/// A value without the headers that say where the target is, or which version of the tool asks.
+fn placeless(value: &Value) -> Value {
+    let says_where = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        line.starts_with("host:") || line.starts_with("user-agent: quintet")
+    };
+    match value {
+        Value::Array(items) => {
+            let kept = items.iter().filter(|item| !item.as_str().is_some_and(says_where));
+            Value::Array(kept.cloned().collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// A value in a sentence, cut where it is long.

@@ -66,6 +66,7 @@ pub fn worse(comparison: &Comparison) -> Vec<String> {
 
 fn headline(comparison: &Comparison) -> String {
     let word = match comparison.verdict {
+        _ if comparison.exit == crate::exit::Exit::Invalid => "INVALID",
         Change::Worse => "REGRESSION",
         Change::Better => "BETTER",
         Change::Same => "NO CHANGE",

@@ -50,6 +50,8 @@ pub fn annotations(summary: &Summary) -> String {
             _ => warnings.push(annotation("warning", whose, &text)),
         }
     }
+    let worse = summary.comparison.iter().flat_map(super::compare::worse);
+    errors.extend(worse.map(|what| annotation("error", "worse than the baseline", &what)));
     for skipped in &summary.skipped {
         warnings.push(annotation("warning", &format!("{} was skipped", skipped.component), &skipped.reason));
     }

@@ -36,11 +36,18 @@ fn unlike_runs_are_refused_in_one_line() {
 
 #[test]
 fn another_machine_is_no_other_load() {
-    let (one, mut other) = (run(1), run(2));
+    let (mut one, mut other) = (run(1), run(2));
     other.header.plan.target = "http://127.0.0.2:9".into();
     other.header.plan.args["url"] = "http://127.0.0.2:9".into();
+    let headers = |host: &str| {
+        serde_json::json!([format!("Host: {host}"), "User-Agent: quintet-api-load/0.1.0", "X-Y: z"])
+    };
+    one.header.plan.args["headers"] = headers("127.0.0.1:1");
+    other.header.plan.args["headers"] = headers("127.0.0.2:9");
     let comparison = of_two(&one, &other, Rules::default()).unwrap();
     assert_eq!(comparison.notes, ["api: target is http://127.0.0.2:9, was http://127.0.0.1:1"]);
+    other.header.plan.args["headers"][2] = "X-Y: other".into();
+    assert!(matches!(of_two(&one, &other, Rules::default()), Err(Unlike::Different(_))));
 }
 
 #[test]
