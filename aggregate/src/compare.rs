@@ -76,11 +76,11 @@ fn of_folder(path: &Path) -> Result<BTreeMap<String, RunFile>, Failure> {
     let mut components = BTreeMap::new();
     let profiles = profiles::of(path);
     if profiles.is_empty() {
-        let runs = load::folder(path, false)?.runs;
+        let runs = runs(path)?;
         components.extend(runs.into_iter().map(|run| (run.header.component.clone(), run)));
     }
     for profile in profiles {
-        let runs = load::folder(&path.join(&profile), false)?.runs;
+        let runs = runs(&path.join(&profile))?;
         components.extend(runs.into_iter().map(|run| (format!("{profile}/{}", run.header.component), run)));
     }
     if components.is_empty() {
@@ -88,6 +88,19 @@ fn of_folder(path: &Path) -> Result<BTreeMap<String, RunFile>, Failure> {
         return Err(Failure::new(Exit::NoData, message));
     }
     Ok(components)
+}
+
+/// The runs of a folder; of several, errors say which it is.
+fn runs(path: &Path) -> Result<Vec<RunFile>, Failure> {
+    let named = |failure: Failure| {
+        let place = path.display().to_string();
+        let message = failure.message;
+        Failure::new(
+            failure.exit,
+            if message.starts_with(&place) { message } else { format!("{place}: {message}") },
+        )
+    };
+    Ok(load::folder(path, false).map_err(named)?.runs)
 }
 
 /// Compares the judged `summary` with `baseline`, and lets its verdict and exit code say so.
@@ -107,19 +120,27 @@ pub(crate) fn add(summary: &mut Summary, baseline: Run, against: Against) {
             if comparison.exit == Exit::NoData {
                 summary.notes.push("the comparison with the baseline is not judged: see there".to_owned());
             }
-            if comparison.exit == Exit::Regression && matches!(summary.verdict, Verdict::Pass | Verdict::Warn)
-            {
-                summary.verdict = Verdict::Fail;
-            }
-            summary.exit = Exit::first_of([summary.exit, comparison.exit]);
+            lower(summary, comparison.exit);
             summary.comparison = Some(comparison);
         }
         // The results are told all the same: they may have taken hours.
         Err(Failure { exit, message }) => {
             summary.notes.push(format!("not compared with the baseline: {message}"));
-            summary.exit = Exit::first_of([summary.exit, exit]);
+            lower(summary, exit);
         }
     }
+}
+
+/// Lets what would have passed not pass where `exit` says that the comparison did not.
+fn lower(summary: &mut Summary, exit: Exit) {
+    if exit != Exit::Pass && matches!(summary.verdict, Verdict::Pass | Verdict::Warn) {
+        summary.verdict = match exit {
+            Exit::Regression => Verdict::Fail,
+            Exit::Invalid => Verdict::Invalid,
+            _ => Verdict::NoData,
+        };
+    }
+    summary.exit = Exit::first_of([summary.exit, exit]);
 }
 
 impl Run {

@@ -196,6 +196,7 @@ fn the_summary_tells_the_comparison() {
         "{}",
         answer.out
     );
+    assert!(answer.out.starts_with("NO DATA"), "{}", answer.out);
     assert!(folder.path("other/summary.json").exists());
 }
 
