@@ -1,6 +1,7 @@
 //! Is the instrument right? The whole binary against servers that do what a script says, and against faults.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod changes;
 mod faults;
 mod invalid;
 mod merge;
