@@ -6,6 +6,7 @@ use crate::figures::{Record, all_ops};
 use crate::gauge::{Sample, Samples};
 use crate::hist::Histogram;
 use crate::journal::{Footer, Frame, Usage};
+use crate::live::Present;
 use crate::model::{End, Header, Health, Point, Timeseries};
 use crate::tally::{Ledger, Tally};
 
@@ -67,8 +68,7 @@ impl Collector {
         let missed = (length_ns + SECOND_NS / 2) / SECOND_NS - 1;
         self.health.missed_snapshots = self.health.missed_snapshots.max(u32::try_from(missed).unwrap_or(0));
         self.health.run_queue_ns += frame.run_queue_ns;
-        let sum = |of: fn(&Worker) -> u32| self.workers.values().map(|w| u64::from(of(w))).sum::<u64>();
-        let (vus, in_flight, connections) = (sum(|w| w.vus), sum(|w| w.in_flight), sum(|w| w.connections));
+        let Present { vus, in_flight, connections, .. } = self.present();
         self.health.peak_vus = self.health.peak_vus.max(vus);
         self.health.peak_connections = self.health.peak_connections.max(connections);
         self.series.absorb(frame, vus, in_flight, connections);
@@ -87,6 +87,28 @@ impl Collector {
     /// The sum so far.
     pub fn data(&self) -> &Tally {
         &self.data
+    }
+
+    /// What is recorded, and of which plan.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What the target has said of itself so far.
+    pub fn samples(&self) -> &Samples {
+        &self.samples
+    }
+
+    /// What the workers said last of what they have, and what the processes have used so far.
+    pub fn present(&self) -> Present {
+        let sum = |of: fn(&Worker) -> u32| self.workers.values().map(|w| u64::from(of(w))).sum();
+        Present {
+            vus: sum(|w| w.vus),
+            in_flight: sum(|w| w.in_flight),
+            connections: sum(|w| w.connections),
+            cpu_ns: self.usage.values().map(|usage| usage.cpu_ns).sum(),
+            max_rss_bytes: self.usage.values().map(|usage| usage.max_rss_bytes).sum(),
+        }
     }
 
     /// The last interval that all workers have reported on, with its percentiles.
@@ -188,17 +210,7 @@ impl Series {
         }
         let point = &mut self.points[index];
         (point.vus, point.in_flight, point.connections) = (vus, in_flight, connections);
-        let mut response = Histogram::new();
-        for phase in &frame.tally.phases {
-            point.opened += phase.connects.opened;
-            let all = all_ops(&phase.ops);
-            point.ok += all.ok;
-            point.failed += all.failed.total();
-            point.bytes_sent += all.bytes_sent;
-            point.bytes_received += all.bytes_received;
-            response.merge(&all.response_ok);
-        }
-        self.open.entry(index).or_default().merge(&response);
+        count(point, self.open.entry(index).or_default(), frame);
         self.close_before(index.saturating_sub(OPEN_POINTS));
     }
 
@@ -223,8 +235,21 @@ impl Series {
     }
 }
 
+/// Adds what `frame` counted to `point`, and its response times to `response`.
+pub(crate) fn count(point: &mut Point, response: &mut Histogram, frame: &Frame) {
+    for phase in &frame.tally.phases {
+        point.opened += phase.connects.opened;
+        let all = all_ops(&phase.ops);
+        point.ok += all.ok;
+        point.failed += all.failed.total();
+        point.bytes_sent += all.bytes_sent;
+        point.bytes_received += all.bytes_received;
+        response.merge(&all.response_ok);
+    }
+}
+
 /// Puts the figures of `response` into `point`.
-fn describe(point: &mut Point, response: &Histogram) {
+pub(crate) fn describe(point: &mut Point, response: &Histogram) {
     let at = |q| (!response.is_empty()).then(|| response.quantile_ns(q) as f64 / 1e6);
     (point.p50_ms, point.p95_ms, point.p99_ms) = (at(0.5), at(0.95), at(0.99));
     (point.mean_ms, point.max_ms) = (response.mean_ns() / 1e6, response.max_ns() as f64 / 1e6);

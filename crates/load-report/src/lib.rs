@@ -15,6 +15,7 @@ pub mod hints;
 pub mod hist;
 pub mod journal;
 pub mod laws;
+pub mod live;
 pub mod merge;
 pub mod model;
 pub mod read;

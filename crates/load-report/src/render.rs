@@ -21,6 +21,7 @@ pub mod k6;
 pub mod locust;
 pub mod markdown;
 pub mod plan;
+pub mod prometheus;
 pub mod slo;
 mod table;
 pub mod text;
