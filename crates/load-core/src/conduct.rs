@@ -12,6 +12,7 @@ use crate::clock::{Clock, Nanos};
 use crate::crew::Crew;
 use crate::engine::{Command, Message, Ready};
 use crate::error::RunError;
+use crate::live::Show;
 use crate::output::{Console, Folder, Progress};
 use crate::plan::RunPlan;
 use crate::sample::Sampling;
@@ -97,6 +98,8 @@ pub(crate) struct Conductor<'a> {
     pub(crate) meter: Meter,
     pub(crate) control_calls: u64,
     pub(crate) sampling: Sampling,
+    /// Those who watch.
+    pub(crate) show: Option<Show<'a>>,
     pub(crate) t0: Nanos,
 }
 
@@ -137,6 +140,7 @@ impl Conductor<'_> {
                     Some(message) => self.hear(message, crew.kind, &mut state),
                     None => break,
                 },
+                Some(()) = watched(self.show.as_ref()) => self.show(&state),
                 Some(sample) = self.sampling.next() => self.sample(sample, &mut state),
                 () = signals.next() => self.signal(crew, &mut state, &over),
                 () = over.wait() => {
@@ -153,7 +157,7 @@ impl Conductor<'_> {
                     self.second(now, &mut state);
                     if state.stopped.is_none() && self.must_abort(now, &state) {
                         self.console.say("a threshold with abortOnFail failed: stopping");
-                        self.stop(crew, &mut state, &over);
+                        self.stop(crew, &mut state, &over, "threshold");
                     }
                 }
             }
@@ -164,6 +168,13 @@ impl Conductor<'_> {
     fn sample(&mut self, sample: Sample, state: &mut State) {
         state.collector.sample(&sample);
         self.folder.append(&encode(&Entry::Sample(sample)));
+    }
+
+    /// Tells those who watch how it goes.
+    fn show(&mut self, state: &State) {
+        if let Some(show) = &mut self.show {
+            show.look(&state.collector);
+        }
     }
 
     fn hear(&mut self, message: Message, kind: &str, state: &mut State) {
@@ -177,6 +188,9 @@ impl Conductor<'_> {
                 state.left -= 1;
                 let lost = format!("{kind} {worker}: {why}");
                 self.console.complain(&format!("lost {lost}"));
+                if let Some(show) = &self.show {
+                    show.lost(&lost);
+                }
                 state.lost.push(lost);
             }
             Message::Ready(_) => {}
@@ -186,7 +200,12 @@ impl Conductor<'_> {
     fn entry(&mut self, bytes: &[u8], state: &mut State) {
         self.folder.append(bytes);
         match load_report::journal::decode(bytes) {
-            load_report::journal::Next::Entry(Entry::Frame(frame), _) => state.collector.absorb(&frame),
+            load_report::journal::Next::Entry(Entry::Frame(frame), _) => {
+                state.collector.absorb(&frame);
+                if let Some(show) = &mut self.show {
+                    show.absorb(&frame);
+                }
+            }
             load_report::journal::Next::Entry(Entry::Usage(usage), _) => state.collector.usage(usage),
             _ => state.lost.push("a frame that cannot be read".into()),
         }
@@ -202,11 +221,14 @@ impl Conductor<'_> {
         }
         state.interrupted = true;
         self.console.say("stopping: calls in flight may end; once more to leave at once");
-        self.stop(crew, state, over);
+        self.stop(crew, state, over, "signal");
     }
 
-    fn stop(&self, crew: &Crew, state: &mut State, over: &crate::clock::Alarm) {
+    fn stop(&self, crew: &Crew, state: &mut State, over: &crate::clock::Alarm, why: &str) {
         let now = self.clock.now();
+        if let Some(show) = &self.show {
+            show.stopping(why);
+        }
         let planned = self.t0 + self.plan.duration;
         if state.stopped.is_none() {
             state.stopped = Some(now.min(planned).max(self.t0));
@@ -253,6 +275,7 @@ impl Conductor<'_> {
         let usage = self.meter.look(self.control_calls);
         state.collector.usage(usage);
         self.folder.append(&encode(&Entry::Usage(usage)));
+        self.show(&state);
         let end_ns = if state.end_ns > 0 { state.end_ns } else { (end_of_all - self.t0).0 };
         let stop_ns = match state.stopped {
             Some(at) => (at - self.t0).0,
@@ -269,4 +292,10 @@ impl Conductor<'_> {
         record.warnings.extend(remarks);
         record
     }
+}
+
+/// When it is time to tell those who watch; never without any.
+async fn watched(show: Option<&Show<'_>>) -> Option<()> {
+    show?.due().await;
+    Some(())
 }

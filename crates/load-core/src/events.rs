@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, Nanos};
+use crate::live::Feed;
 
 /// How long a command may take to leave after SIGTERM, before SIGKILL.
 const LEAVE: Nanos = Nanos(300_000_000);
@@ -22,11 +23,12 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Waits for the instants of `events`, which count from `t0`.
-    pub(crate) fn start(events: &[Event], clock: &Clock, t0: Nanos) -> Self {
+    /// Waits for the instants of `events`, which count from `t0`; those who watch are told by `feed`.
+    pub(crate) fn start(events: &[Event], clock: &Clock, t0: Nanos, feed: &Feed) -> Self {
         let (over, is_over) = watch::channel(false);
         let begin = |event: &Event| {
-            let one = One { event: event.clone(), clock: clock.clone(), t0, over: is_over.clone() };
+            let (event, clock, feed) = (event.clone(), clock.clone(), feed.clone());
+            let one = One { event, clock, t0, over: is_over.clone(), feed };
             tokio::task::spawn_local(one.happen())
         };
         Self { over, all: events.iter().map(begin).collect() }
@@ -58,6 +60,7 @@ struct One {
     clock: Clock,
     t0: Nanos,
     over: watch::Receiver<bool>,
+    feed: Feed,
 }
 
 impl One {
@@ -73,11 +76,13 @@ impl One {
             }
         }
         report.began_s = Some(self.since());
+        self.feed.tell("event", &report);
         match spawn(&report.command) {
             Ok(child) => self.attend(child, &mut report).await,
             Err(error) => report.note = Some(format!("cannot run {}: {error}", report.command[0])),
         }
         report.ended_s = Some(self.since());
+        self.feed.tell("event", &report);
         report
     }
 

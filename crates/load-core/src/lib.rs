@@ -14,6 +14,7 @@ mod crew;
 pub mod engine;
 pub mod error;
 mod events;
+mod live;
 pub mod null;
 mod once;
 mod output;

@@ -20,6 +20,7 @@ use crate::conduct::{Conductor, Signals, ready};
 use crate::crew::Crew;
 use crate::error::{PrepareError, RunError, UsageError};
 use crate::events::{self, Events};
+use crate::live::{Live, Show};
 use crate::output::{Console, Folder, Progress, check_reports};
 use crate::plan::args::LoadArgs;
 use crate::plan::{Context, Outs, RunPlan, baseline, build, needs, preflight};
@@ -74,6 +75,8 @@ pub(crate) fn run<P: Protocol>(
     if args.dry_run {
         return Ok(Finished::without_result(Exit::Pass));
     }
+    let live =
+        args.live.map(|address| Live::open(address, Arc::clone(&plan.secrets), console)).transpose()?;
     let (run_id, mut folder) = folder(args, &component, plan.segment)?;
     make_growing(&plan)?;
     let (plan, protocol) = (Arc::new(plan), Arc::new(protocol));
@@ -82,12 +85,16 @@ pub(crate) fn run<P: Protocol>(
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|source| RunError::Machine { what: "no event loop", source })?;
     let names = Names { run_id, component };
-    let course = course(&protocol, &plan, args, argv, console, &mut folder, names);
+    let course = course(&protocol, &plan, args, argv, console, &mut folder, names, live.as_ref());
     let course = runtime.block_on(course);
     match course {
         Ok(Some(record)) => {
             let record = (record, baseline.as_ref());
-            Ok(report(record, &plan, args, console, &folder, &|run| protocol.remarks(run)))
+            let finished = report(record, &plan, args, console, &folder, &|run| protocol.remarks(run));
+            if let (Some(live), Some(run)) = (live, &finished.run) {
+                live.end(run, finished.exit);
+            }
+            Ok(finished)
         }
         Ok(None) => {
             folder.discard();
@@ -160,6 +167,7 @@ async fn course<P: Protocol>(
     console: &Console,
     folder: &mut Folder,
     names: Names,
+    live: Option<&Live>,
 ) -> Result<Option<Record>, RunError> {
     let clock = Clock::real().map_err(|source| RunError::Machine { what: "no timer", source })?;
     let driver = clock.clone();
@@ -183,6 +191,7 @@ async fn course<P: Protocol>(
                 folder,
                 names,
                 control_calls: control.calls,
+                live,
             };
             stage.enter(protocol, target, argv, &mut signals).await
         }
@@ -219,6 +228,7 @@ struct Stage<'a> {
     folder: &'a mut Folder,
     names: Names,
     control_calls: u64,
+    live: Option<&'a Live>,
 }
 
 impl Stage<'_> {
@@ -271,7 +281,9 @@ impl Stage<'_> {
             t0_monotonic_ns: t0.0,
             plan: self.plan.record.clone(),
         };
-        let events = Events::start(&self.plan.events, &self.clock, t0);
+        let feed = self.live.map(Live::feed).unwrap_or_default();
+        let events = Events::start(&self.plan.events, &self.clock, t0, &feed);
+        let show = self.live.map(|live| Show::start(live, &header, &self.plan.thresholds, &self.clock, t0));
         let every = self.plan.sample.unwrap_or_default();
         let sampling = Sampling::start(sampler, &self.plan.record.gauges, every, &self.clock, t0);
         let duration_s = self.plan.record.duration_s;
@@ -285,6 +297,7 @@ impl Stage<'_> {
             meter: Meter::start(self.plan.processes),
             control_calls: self.control_calls,
             sampling,
+            show,
             t0,
         };
         let mut record = conductor.conduct(header, crew, signals).await;

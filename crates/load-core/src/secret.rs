@@ -1,5 +1,7 @@
 //! What must never be printed? Values that are struck out of every text that leaves the process.
 
+use serde_json::Value;
+
 /// Shorter values would strike out half of every text.
 const SHORTEST: usize = 4;
 const STRUCK: &str = "***";
@@ -20,6 +22,16 @@ impl Secrets {
     /// `text` without secrets.
     pub fn strike(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, STRUCK))
+    }
+
+    /// `value` with its texts struck; numbers and keys stay as they are, so that it still is what it was.
+    pub fn strike_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.strike(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.strike_json(value)),
+            Value::Object(values) => values.values_mut().for_each(|value| self.strike_json(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be typed? The flags that all tools share, as typed; sense is made of them in [`super::build`].
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -149,6 +150,10 @@ pub struct LoadArgs {
     /// locust=PREFIX (the files of a test with Locust), raw=FILE (CSV, a line for each call); repeatable.
     #[arg(long = "out", value_name = "KIND=WHERE", value_parser = key_value, help_heading = "Output")]
     pub outs: Vec<(String, String)>,
+    /// Figures over HTTP while the run goes on (docs/live.md): /metrics for Prometheus, /events for programs, / for people. A port
+    /// alone, like 9470, is for this machine only; at other addresses everybody who reaches them can read. Port 0: any, printed.
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = live, help_heading = "Output")]
+    pub live: Option<SocketAddr>,
     /// A report beside the results folder, its kind by extension: .html, .md, .json, .xml (JUnit), .csv; repeatable.
     #[arg(long = "report", value_name = "FILE", help_heading = "Output")]
     pub reports: Vec<PathBuf>,
@@ -258,6 +263,16 @@ fn sampled(text: &str) -> Result<Sampled, String> {
     let sensible = Duration::from_millis(100)..=Duration::from_hours(1);
     let every = units::duration(text).ok().filter(|every| sensible.contains(every));
     every.map(Sampled::Every).ok_or_else(|| "expected a time from 100ms to 1h, or off".into())
+}
+
+/// A port alone, with or without the colon, is one of this machine for itself.
+fn live(text: &str) -> Result<SocketAddr, String> {
+    let local = |port: &str| port.parse().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let port = ["localhost:", ":"].iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+    let address = local(port).or_else(|| text.parse().ok());
+    address.ok_or_else(|| {
+        "expected a port like 9470, or an address of this machine with one: 0.0.0.0:9470, [::1]:9470".into()
+    })
 }
 
 /// What one `--threshold` says: an expression, or all those of a file.
