@@ -6,8 +6,8 @@ set -euo pipefail
 usage() {
   cat <<'END'
 Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--scale-time X] [--scale-users X]
-                          [--var NAME=VALUE] [--run-id ID] [--results DIR] [--require-all] [--attempts N] [--quick]
-                          [--baseline RUN|NAME]
+                          [--var NAME=VALUE] [--live PORT] [--run-id ID] [--results DIR] [--require-all] [--attempts N]
+                          [--quick] [--baseline RUN|NAME]
 
   --suite S          a folder of suites/, or a path [default: reference]; `aggregate suites` lists them
   --profile P[,P...] which loads of the suite; several have one verdict [default: steady of reference, else smoke]
@@ -16,6 +16,8 @@ Usage: scripts/run_all.sh [--suite S] [--profile P[,P...]] [--environment E] [--
   --var NAME=VALUE   a value for {{NAME}} of the suite, also -e; repeatable (not with reference)
   --scale-time X     all times of the profile by this, and
   --scale-users X    all users and rates by this: a rehearsal of the same shape (not with reference)
+  --live PORT        figures of each component over HTTP while it runs (docs/live.md): api at PORT, ws at PORT + 1, then dwcp,
+                     db-postgres, db-redis, grpc
   --run-id ID        name of the run's folder [default: the time in UTC]
   --results DIR      folder of the results folders [default: results, where `latest` points at the last run]
   --require-all      a component that cannot run is a failure, not a warning
@@ -112,6 +114,21 @@ build() {
   bin=$target_dir/$profile
 }
 
+# Sets `watched`, the flags by which a component of this kind can be watched. Of several of one kind that run together, the
+# next ones are six ports further.
+take_port() { # kind of target
+  local port=$live kind
+  for kind in api ws dwcp db-postgres db-redis grpc; do
+    [[ $kind != "$1" ]] || break
+    port=$((port + 1))
+  done
+  while [[ " ${ports[*]} " == *" $port "* ]]; do
+    port=$((port + 6))
+  done
+  ports+=("$port")
+  watched=(--live "$port")
+}
+
 # Starts one component, unless it has no target.
 start_component() { # component, kind of target, tool, flags
   local name=$1 target=${where[$2]-}
@@ -123,6 +140,8 @@ start_component() { # component, kind of target, tool, flags
     printf '{"component":"%s","reason":"%s"}\n' "$name" "$reason" >"$folder/$name.skipped.json"
     return 0
   fi
+  local watched=()
+  [[ -z $live ]] || take_port "$2"
   say "$name: ${*:3}"
   # In the environment, for the command line is open to all and a URL may hold a password.
   if [[ $placed == 0 ]]; then
@@ -139,7 +158,7 @@ start_component() { # component, kind of target, tool, flags
       *) refuse "$suite: component $name; expected api, ws, dwcp, db-postgres, db-redis or grpc" ;;
     esac
   fi
-  in_own_session "$bin/$3" "${@:4}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
+  in_own_session "$bin/$3" "${@:4}" "${watched[@]}" --results "$(dirname "$folder")" --run-id "$(basename "$folder")" --headless &
   running[$!]=$name
 }
 
@@ -163,7 +182,7 @@ run_turn() { # lines of the plan
   local attempt line words name aside
   local -A codes=()
   for ((attempt = 1; ; attempt++)); do
-    codes=()
+    codes=() ports=()
     for line in "$@"; do
       ((interrupted == 0)) || break
       IFS=$'\t' read -ra words <<<"$line"
@@ -239,13 +258,15 @@ suite=reference
 profile=''
 environment=''
 passed=() # flags for every component of a suite
+live=''
+ports=() # those of the components that run together
 quick=0
 require_all=0
 attempts=1
 baseline=''
 while (($# > 0)); do
   case $1 in
-    --suite | --profile | --environment | --run-id | --results | --attempts | --baseline)
+    --suite | --profile | --environment | --live | --run-id | --results | --attempts | --baseline)
       [[ -n ${2-} ]] || refuse "$1 needs a value; --help lists the flags"
       name=${1#--}
       printf -v "${name/-/_}" %s "$2"
@@ -278,6 +299,7 @@ while (($# > 0)); do
 done
 [[ $run_id =~ ^[A-Za-z0-9._-]+$ && $run_id != . && $run_id != .. ]] ||
   refuse "--run-id $run_id; expected letters, digits, '.', '_' and '-'"
+[[ -z $live || ($live =~ ^[1-9][0-9]{0,4}$ && $live -le 65500) ]] || refuse "--live $live; expected a port, 1 to 65500"
 [[ $attempts =~ ^[1-9]$ ]] || refuse "--attempts $attempts; expected 1 to 9"
 # Folders that were asked for are meant from where the user stands.
 [[ -z $results || $results == /* ]] || results=$PWD/$results

@@ -104,6 +104,8 @@ step_tools() {
   within 300 scripts/python_grpc.sh || echo 'test.sh: grpcio is missing; tests that need it are skipped'
   # And with those of api-load.
   within 300 scripts/python_k6.sh || echo 'test.sh: k6 is missing; tests that need it are skipped'
+  # And with what judges the pages of --live.
+  within 300 scripts/prometheus.sh || echo 'test.sh: promtool is missing; tests that need it are skipped'
 }
 
 step_fmt() { within 120 cargo fmt --all --check; }

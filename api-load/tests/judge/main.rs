@@ -4,6 +4,7 @@
 mod changes;
 mod faults;
 mod invalid;
+mod live;
 mod merge;
 mod options;
 mod outputs;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 pub use crate::machine::{Witness, alone, timed};
 
+pub mod live;
 mod machine;
 
 /// A run that takes longer is killed, so that a test always ends.

@@ -7,6 +7,7 @@ mod cleanup;
 mod cluster;
 mod faults;
 mod gauges;
+mod live;
 mod loss;
 mod makes;
 mod nodes;
