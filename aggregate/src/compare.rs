@@ -118,7 +118,9 @@ pub(crate) fn add(summary: &mut Summary, baseline: Run, against: Against) {
                 summary.notes.push(format!("worse than the baseline: {more} figures more"));
             }
             if comparison.exit == Exit::NoData {
-                summary.notes.push("the comparison with the baseline is not judged: see there".to_owned());
+                let why = comparison.rows().find_map(|(name, row)| Some((name, row.note.as_ref()?)));
+                let why = why.map_or_else(String::new, |(name, note)| format!(": {name}: {note}"));
+                summary.notes.push(format!("the comparison with the baseline is not judged{why}"));
             }
             lower(summary, comparison.exit);
             summary.comparison = Some(comparison);
