@@ -70,9 +70,12 @@ fn a_profile_is_shown_for_people_and_programs() {
         "--scale-time",
         "0.5",
     ]);
-    assert_eq!(smaller[0]["load"]["stages"][3], "peak=2m30s:100");
+    // Of a hundred users five speak over WebSockets.
+    assert_eq!(smaller[0]["load"]["stages"][3], "peak=2m30s:95");
     let text = aggregate(&["profiles", "show", "aragora/heavy"]).out;
-    assert!(text.contains("  stages        1m:20, 2m:50, 3m:100, peak=5m:100"), "{text}");
+    for stages in ["1m:19, 2m:48, 3m:95, peak=5m:95", "1m:1, 2m:2, 3m:5, peak=5m:5"] {
+        assert!(text.contains(&format!("  stages        {stages}")), "{text}");
+    }
 }
 
 #[test]

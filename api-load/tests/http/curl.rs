@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use load_core::protocol::{Control, Probe, Protocol as _, Vu};
 use load_core::record::Unobserved;
 use load_net::http::Sink;
 use tempfile::TempDir;
+use tool_tests::free_port;
 
 use crate::client::{api, link, run};
 use crate::proxies::Proxy;
@@ -67,7 +67,7 @@ fn python() -> Option<Peer> {
 
 fn nginx() -> Option<Peer> {
     let dir = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let path = dir.path().display();
     let conf = format!(
         "daemon off; master_process off; pid {path}/pid; error_log {path}/error;\nevents {{}}\nhttp {{ access_log off; \

@@ -1,12 +1,13 @@
 //! nginx, and what its log says.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rcgen::CertifiedKey;
 use tempfile::TempDir;
+use tool_tests::free_port;
 
 pub(crate) struct Nginx {
     child: Child,
@@ -20,11 +21,6 @@ pub(crate) struct Line {
     pub(crate) protocol: String,
     pub(crate) connection: u64,
     pub(crate) status: u16,
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A certificate for localhost and its key in `dir`.

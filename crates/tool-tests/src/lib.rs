@@ -19,9 +19,11 @@ use load_report::verdict::Clause;
 use tempfile::TempDir;
 
 pub use crate::machine::{Witness, alone, timed};
+pub use crate::port::free_port;
 
 pub mod live;
 mod machine;
+mod port;
 
 /// A run that takes longer is killed, so that a test always ends.
 const MOST: Duration = Duration::from_mins(2);

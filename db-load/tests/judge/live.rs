@@ -13,8 +13,8 @@ fn what_redis_says_of_itself_is_on_the_page() {
         page.of("quintet_target", "gauge", "redis_commands").is_some() && page.calls("ok") > 0.0
     });
     let gauge = |name| page.of("quintet_target", "gauge", name).unwrap();
-    // The connections of the load, and the one that asks.
-    assert!((gauge("redis_connected_clients") - 5.0).abs() < 0.1, "{}", page.text);
+    // The connections of the load, and the one that asks; the test itself may have one, too.
+    assert!(gauge("redis_connected_clients") >= 5.0, "{}", page.text);
     assert!(gauge("redis_used_memory") > 100_000.0);
     assert_eq!(page.of("quintet_target_looks_total", "outcome", "failed"), Some(0.0));
     assert!(page.text.contains("gauge=\"redis_used_memory\",unit=\"bytes\""), "{}", page.text);

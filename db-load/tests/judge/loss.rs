@@ -1,13 +1,12 @@
 //! Are lost messages, a recovery and the availability what became of a server that was really killed and started again?
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use load_report::model::{ThresholdOutcome, ThresholdReport};
 use tempfile::TempDir;
-use tool_tests::{Left, Tool, timed};
+use tool_tests::{Left, Tool, free_port, timed};
 
 use crate::support::Service;
 
@@ -24,7 +23,7 @@ impl Redis {
             skipped();
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = tempfile::tempdir().unwrap();
         let (dir, kept) = (folder.path().display(), if keeps { "yes" } else { "no" });
         let server = format!(

@@ -1,12 +1,12 @@
 //! Servers of Redis's kind that are started by hand: several, with options of their own, of every make that is there.
 
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use redis::Connection;
 use tempfile::TempDir;
+use tool_tests::free_port;
 
 use crate::support::{pass, signal};
 
@@ -38,11 +38,6 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
         pass(10);
     }
     panic!("{what}: not within 20 s");
-}
-
-/// A port on which nobody listens, until somebody else takes it.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// One server.

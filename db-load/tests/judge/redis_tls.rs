@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use tool_tests::Left;
+use tool_tests::{Left, free_port};
 
-use crate::nodes::{Node, PASSWORD, free_port, makes, skipped};
+use crate::nodes::{Node, PASSWORD, makes, skipped};
 use crate::support::{Tool, commands, pass};
 
 /// Who signs certificates.

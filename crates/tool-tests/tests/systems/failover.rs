@@ -1,13 +1,12 @@
 //! Does Nova-Torch's failover say what became of servers that are really stopped and started? Its orchestrator and its Dragonfly
 //! (a Redis here) are killed by the suite's events, while messages and registrations go on.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use load_report::model::ThresholdReport;
 use tempfile::TempDir;
-use tool_tests::{Left, Tool, pass, timed};
+use tool_tests::{Left, Tool, free_port, pass, timed};
 
 use crate::program;
 
@@ -16,10 +15,6 @@ struct Servers {
     folder: TempDir,
     dragonfly: u16,
     orchestrator: u16,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Servers {
