@@ -193,13 +193,18 @@ impl Session {
 
     /// Ends the connection in good order.
     pub async fn close(&mut self, suite: &Suite, probe: &mut Probe<'_>) {
-        let Self { class, wire, early, .. } = self;
+        let Self { class, wire, early, own, sent, .. } = self;
+        let (own, sent) = (&*own, *sent);
         match std::mem::replace(wire, Wire::Over) {
             Wire::Open(plain::Session { mut socket, mut heard, .. }) => {
                 let pushes = &suite.classes[*class].pushes;
                 let mut take = |message: &Message, came_ns| {
                     let seen = Seen::new(content(message), message.is_binary());
                     heard.came(seen.content, probe);
+                    if is_own(own, sent, seen.content) {
+                        probe.count(pushes.counters.own(), 1);
+                        return;
+                    }
                     // The connection ends in any case.
                     let _ = pushes.take(&mut heard, &seen, came_ns, &Scope::default(), probe);
                 };
@@ -263,7 +268,7 @@ impl Session {
         scope: &Scope,
         probe: &mut Probe<'_>,
     ) -> Result<(), Fault> {
-        let is_own = self.sent > 0 && self.own.contains(&digest(seen.content));
+        let is_own = is_own(&self.own, self.sent, seen.content);
         let open = self.socket(probe)?;
         open.heard.came(seen.content, probe);
         if is_own {
@@ -272,6 +277,11 @@ impl Session {
         }
         class.pushes.take(&mut open.heard, seen, came_ns, scope, probe)
     }
+}
+
+/// Whether `content` is one of the last messages that the user has sent.
+fn is_own(own: &[u64; REMEMBERED], sent: usize, content: &[u8]) -> bool {
+    sent > 0 && own.contains(&digest(content))
 }
 
 fn digest(content: &[u8]) -> u64 {

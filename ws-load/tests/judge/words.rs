@@ -12,7 +12,7 @@ fn help_names_the_words_and_the_flags_of_suites() {
     };
     let (code, help) = said(&["--help"]);
     assert_eq!(code, Some(0));
-    assert!(help.contains("check  Check a suite"), "{help}");
+    assert!(help.contains("check    Check a suite") && help.contains("cleanup  Make"), "{help}");
     assert!(help.contains("--suite") && help.contains("--exclude-tags"), "{help}");
     let (code, checked) = said(&["check", "--url", "ws://127.0.0.1:1", "-u", "2", "--send", "echo=1,ping=1"]);
     assert_eq!(
