@@ -7,7 +7,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::lane::Lane;
-use super::worker::{Command, Ready, Worker};
+use super::words::{Command, Ready};
+use super::worker::Worker;
 use crate::clock::{Alarm, Nanos};
 use crate::plan::Load;
 use crate::protocol::{Fault, Protocol};

@@ -11,11 +11,13 @@ mod lanes;
 mod links;
 mod seat;
 mod within;
+mod words;
 mod worker;
 
 pub use lanes::lane_bytes;
 pub(crate) use within::within;
-pub use worker::{Command, Job, Message, Ready, spawn};
+pub use words::{Command, Message, Ready};
+pub use worker::{Job, spawn};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
-//! What is one worker? A thread, its runtime, its lanes, and the tasks that pace, grow, report and stop them.
+//! What is one worker? Its lanes, and the tasks that pace, grow, report and stop them.
+
+mod report;
+mod thread;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -6,7 +9,6 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use load_report::journal::{Entry, Frame, encode};
 use load_report::model::Segment;
 use load_suite::think::Think;
 use tokio::sync::{mpsc, watch};
@@ -17,15 +19,14 @@ use super::dispatch::{Dispatcher, LaneId, Tick, Told};
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::links::Links;
-use crate::clock::{self, Alarm, Clock, Nanos};
+use super::words::{Command, Message};
+use crate::clock::{Alarm, Clock, Nanos};
 use crate::plan::{Load, RunPlan};
 use crate::protocol::{Fault, LinkId, OpId, Protocol, Sharing, Vu};
 use crate::record::{Busy, CallTimes, Observer, Recorder, Sinks, Start};
 use crate::schedule::{Arrivals, Users};
 
-const SECOND: Nanos = Nanos(1_000_000_000);
-/// Task polls between two looks at the sockets.
-const EVENT_INTERVAL: u32 = 31;
+pub use thread::spawn;
 
 /// What a worker is to do.
 pub struct Job<P: Protocol> {
@@ -41,64 +42,6 @@ pub struct Job<P: Protocol> {
     pub worker: u32,
     /// The worker's own part of the run.
     pub segment: Segment,
-}
-
-/// What workers are told. Only the last word may reach them, so it says all that the words before it said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Connect, and wait.
-    Prepare,
-    /// Time zero is at this instant.
-    Go(Nanos),
-    /// Begin nothing new, let calls in flight end. Time zero is at this instant.
-    Stop(Nanos),
-    /// Leave at once. Time zero is at this instant, if there was one.
-    Abandon(Option<Nanos>),
-}
-
-impl Command {
-    /// Time zero, when there is one.
-    pub fn t0(self) -> Option<Nanos> {
-        match self {
-            Self::Prepare => None,
-            Self::Go(t0) | Self::Stop(t0) => Some(t0),
-            Self::Abandon(t0) => t0,
-        }
-    }
-}
-
-/// What a worker says.
-#[derive(Debug)]
-pub enum Message {
-    /// The lanes that start at time zero have tried to connect.
-    Ready(Ready),
-    /// A journal entry: a frame.
-    Entry(Vec<u8>),
-    /// All is done; the last frame has been sent.
-    Done {
-        /// Which worker.
-        worker: u32,
-        /// When the last call ended, ns since time zero.
-        end_ns: i64,
-    },
-    /// The worker is gone without having said that it is done.
-    Lost {
-        /// Which worker.
-        worker: u32,
-        /// What happened.
-        why: String,
-    },
-}
-
-/// How connecting went.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Ready {
-    /// Lanes that are connected, or need not be yet.
-    pub connected: u64,
-    /// Lanes that are not.
-    pub failed: u64,
-    /// What the first of them met.
-    pub fault: Option<String>,
 }
 
 /// What a seat is doing right now.
@@ -149,65 +92,6 @@ pub(super) struct Worker<P: Protocol> {
 
 fn wall_ns() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or_default()
-}
-
-/// Starts a worker on a thread of its own. It says [`Message::Done`] or [`Message::Lost`] last, whatever happens.
-///
-/// # Errors
-/// When the machine gives no thread.
-pub fn spawn<P: Protocol>(
-    job: Job<P>,
-    commands: watch::Receiver<Command>,
-    messages: mpsc::UnboundedSender<Message>,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let worker = job.worker;
-    std::thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
-        let last = messages.clone();
-        let run = std::panic::AssertUnwindSafe(|| thread_main(job, commands, messages));
-        let why = match std::panic::catch_unwind(run) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => format!("panicked: {}", panic_text(panic.as_ref())),
-        };
-        // Nobody listens any more only when the run is over.
-        let _ = last.send(Message::Lost { worker, why });
-    })
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
-}
-
-fn thread_main<P: Protocol>(
-    job: Job<P>,
-    commands: watch::Receiver<Command>,
-    messages: mpsc::UnboundedSender<Message>,
-) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .event_interval(EVENT_INTERVAL)
-        .on_thread_park(clock::end_turn)
-        .on_thread_unpark(clock::begin_turn)
-        .build_local(tokio::runtime::LocalOptions::default())?;
-    runtime.block_on(async move {
-        let clock = Clock::real()?;
-        let driver = clock.clone();
-        let driving = spawn_local(async move { driver.drive().await });
-        let mut main = std::pin::pin!(run(job, clock, commands, messages));
-        let mut driving = std::pin::pin!(driving);
-        poll_fn(|context| {
-            if let std::task::Poll::Ready(result) = main.as_mut().poll(context) {
-                return std::task::Poll::Ready(result);
-            }
-            driving.as_mut().poll(context).map(|ended| match ended {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(error),
-                Err(join) => Err(std::io::Error::other(join)),
-            })
-        })
-        .await
-    })
 }
 
 /// A worker's whole life, on whatever clock.
@@ -408,31 +292,6 @@ impl<P: Protocol> Worker<P> {
         self.dispatcher.borrow_mut().stop(stop, fail, unsent);
     }
 
-    async fn report(self: Rc<Self>) {
-        loop {
-            // Whole seconds since time zero, so that the frames of all workers cover the same seconds.
-            let seconds = (self.reported.get() - self.t0.get()).0 / SECOND.0 + 1;
-            self.clock.sleep_until(self.t0.get() + Nanos(seconds * SECOND.0)).await;
-            self.send_frame(self.clock.now());
-        }
-    }
-
-    /// What is in flight when the graceful stop has run out is abandoned.
-    fn settle(&self, end: Nanos) {
-        let mut recorder = self.recorder.borrow_mut();
-        for slot in self.in_flight.borrow_mut().iter_mut().filter_map(Option::take) {
-            if let Some(tick) = slot.tick {
-                recorder.iteration_abandoned(tick);
-            }
-            if !slot.paused {
-                recorder.abandoned(slot.op, &CallTimes { end, ..slot.times });
-            }
-        }
-        for tick in self.dispatcher.borrow_mut().never_taken() {
-            recorder.unsent(tick.due, true);
-        }
-    }
-
     /// So many `more` connections are open.
     pub(super) fn add_connections(&self, more: u32) {
         let open = self.connections.get() + more;
@@ -445,36 +304,6 @@ impl<P: Protocol> Worker<P> {
         let active = self.active.get() + 1;
         self.active.set(active);
         self.most_active.set(self.most_active.get().max(active));
-    }
-
-    fn send_frame(&self, now: Nanos) {
-        let t0 = self.t0.get();
-        let tally = self.recorder.borrow_mut().take(now);
-        let busy = self.busy.borrow_mut().lap();
-        let from = self.reported.replace(now);
-        let in_flight = self.in_flight.borrow().iter().flatten().filter(|call| !call.paused).count();
-        let frame = Frame {
-            process: self.id.0,
-            worker: self.id.1,
-            from_ns: (from - t0).0,
-            to_ns: (now - t0).0,
-            vus: self.most_active.replace(self.active.get()),
-            in_flight: in_flight as u32,
-            connections: self.most_connections.replace(self.connections.get()),
-            busy: busy.busy,
-            run_queue_ns: busy.run_queue_ns,
-            tally,
-        };
-        let mut entry = Entry::Frame(Box::new(frame));
-        self.say(Message::Entry(encode(&entry)));
-        if let Entry::Frame(frame) = &mut entry {
-            self.recorder.borrow_mut().give_back(std::mem::take(&mut frame.tally));
-        }
-    }
-
-    fn say(&self, message: Message) {
-        // Nobody listens any more only when the run is over.
-        let _ = self.messages.send(message);
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod args;
 mod baseline;
 mod build;
+mod check;
 mod outs;
 mod preflight;
 mod promises;

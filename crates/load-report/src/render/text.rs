@@ -1,19 +1,24 @@
 //! The result in a terminal: the verdict first and in words, then what it rests on.
 
+mod own;
+mod paint;
+
 use crate::hints;
 use crate::model::{
     FaultReport, Figures, OpReport, Quantiles, RunFile, Severity, ThresholdOutcome, ThresholdReport,
 };
 use crate::summary::Summary;
 use crate::tally::Ledger;
-use crate::verdict::Verdict;
 
 use super::escape::terminal;
 use super::table::Table;
 use super::units::{
-    PERCENTILES, bytes, count, counted, gauge, number, observed, offered, percent, percentiles, rehearsal,
-    seconds, verdict,
+    PERCENTILES, bytes, count, counted, number, observed, offered, percent, percentiles, rehearsal, seconds,
+    verdict,
 };
+
+use own::{counters, extras, fanout, gauges, rates};
+use paint::Paint;
 
 /// Most rows of the table of failures.
 const MAX_FAULTS: usize = 20;
@@ -62,33 +67,6 @@ pub fn run(run: &RunFile, colour: bool) -> String {
     let run_id = terminal(&header.run_id);
     put!(out, "\nrun {run_id}, {} {}\n", terminal(&header.component), terminal(&header.version));
     out
-}
-
-fn fanout(run: &RunFile) -> String {
-    let Some(fanout) = &run.fanout else { return String::new() };
-    let mut table = with_percentiles(&[""]);
-    let rows = [
-        ("first receiver", &fanout.first_ms),
-        ("median receiver", &fanout.median_ms),
-        ("last receiver", &fanout.last_ms),
-    ];
-    for (name, quantiles) in rows {
-        let mean = quantiles.as_ref().map_or_else(|| "–".to_owned(), |q| number(q.mean));
-        table.row([name.to_owned()].into_iter().chain(percentiles(quantiles.as_ref())).chain([mean]));
-    }
-    let (fewest, most) = fanout.receivers;
-    let others = match fanout.others {
-        0 => String::new(),
-        others => format!("; {} receptions of further messages", count(others)),
-    };
-    format!(
-        "{}  {} with {} to {} receivers, {} receptions{others}\n",
-        table.render(),
-        counted(fanout.messages, "message", "messages"),
-        count(fewest),
-        count(most),
-        count(fanout.received),
-    )
 }
 
 fn events(run: &RunFile) -> String {
@@ -341,61 +319,6 @@ fn phases(run: &RunFile) -> String {
     table.render()
 }
 
-fn extras(run: &RunFile) -> String {
-    if run.extras.is_empty() {
-        return String::new();
-    }
-    let mut table = Table::new(1, &[&["", "count"], &PERCENTILES[..]].concat());
-    for extra in &run.extras {
-        let cells = [terminal(&extra.name), count(extra.count)];
-        table.row(cells.into_iter().chain(percentiles(extra.ms.as_ref())));
-    }
-    table.render()
-}
-
-fn counters(run: &RunFile) -> String {
-    let mut own = run.counters.iter().enumerate().filter(|(index, _)| !is_part(run, *index)).peekable();
-    if own.peek().is_none() {
-        return String::new();
-    }
-    let mut table = Table::new(1, &["", "count", "per s"]);
-    for (_, counter) in own {
-        table.row([terminal(&counter.name), count(counter.count), number(counter.rate_per_s)]);
-    }
-    table.render()
-}
-
-/// Whether a counter is shown as a part of a share already.
-fn is_part(run: &RunFile, counter: usize) -> bool {
-    run.header.plan.rates.iter().any(|rate| rate.cases == counter || rate.all == counter)
-}
-
-fn rates(run: &RunFile) -> String {
-    if run.rates.is_empty() {
-        return String::new();
-    }
-    let mut table = Table::new(1, &["", "share", "cases", "of"]);
-    for rate in &run.rates {
-        let share = rate.share.map_or_else(|| "–".to_owned(), percent);
-        table.row([terminal(&rate.name), share, count(rate.cases), count(rate.all)]);
-    }
-    table.render()
-}
-
-/// Those that the target has said anything about.
-fn gauges(run: &RunFile) -> String {
-    let mut table = Table::new(1, &["", "min", "mean", "max", "last"]);
-    let mut said = run.gauges.iter().filter(|gauge| gauge.count > 0).peekable();
-    if said.peek().is_none() {
-        return String::new();
-    }
-    for of in said {
-        let figures = [of.min, of.mean, of.max, of.last].map(|value| gauge(of.unit, value));
-        table.row([terminal(&of.name)].into_iter().chain(figures));
-    }
-    table.render()
-}
-
 fn generator(run: &RunFile) -> String {
     let generator = &run.generator;
     let p99 = |q: &Option<Quantiles>| {
@@ -416,38 +339,4 @@ fn generator(run: &RunFile) -> String {
         put!(out, "  possible causes: {}\n", terminal(&run.health.causes.join(", ")));
     }
     out
-}
-
-/// ANSI colours, or none.
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn code(self, code: u8, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.code(1, text)
-    }
-
-    fn red(self, text: &str) -> String {
-        self.code(31, text)
-    }
-
-    fn green(self, text: &str) -> String {
-        self.code(32, text)
-    }
-
-    fn yellow(self, text: &str) -> String {
-        self.code(33, text)
-    }
-
-    fn verdict(self, verdict: Verdict) -> String {
-        match verdict {
-            Verdict::Pass => self.green(verdict.label()),
-            Verdict::Warn => self.yellow(verdict.label()),
-            Verdict::Fail | Verdict::Invalid | Verdict::NoData => self.red(verdict.label()),
-        }
-    }
 }
