@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) targets: Option<PathBuf>,
 
-    /// Compare with an earlier run: a results folder, a COMPONENT_summary.json, or a baseline's name. What is worse by more
+    /// Compare with an earlier run: a results folder, a component's summary file, or a baseline's name. What is worse by more
     /// than noise is a regression (exit code 112); thresholds with `delta(...)` are judged by it, too
     #[arg(long, value_name = "RUN|NAME")]
     pub(crate) baseline: Option<String>,
@@ -139,7 +139,7 @@ pub(crate) struct Against {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareArgs {
-    /// A results folder, a COMPONENT_summary.json, or the name of a baseline
+    /// A results folder, a component's summary file, or the name of a baseline
     #[arg(value_name = "BASELINE")]
     pub(crate) baseline: String,
 

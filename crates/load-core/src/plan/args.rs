@@ -110,7 +110,7 @@ pub struct LoadArgs {
     /// JSON. Repeatable.
     #[arg(long = "threshold", value_name = "EXPR | @FILE", value_parser = expressions, help_heading = "Verdict")]
     pub thresholds: Vec<Expressions>,
-    /// What thresholds with delta(...) compare with: a results folder, a COMPONENT_summary.json, or a baseline's name
+    /// What thresholds with delta(...) compare with: a results folder, a component's summary file, or a baseline's name
     /// (aggregate baseline).
     #[arg(long, value_name = "RUN|NAME", help_heading = "Verdict")]
     pub baseline: Option<String>,
