@@ -256,7 +256,7 @@ fn an_environment_without_an_exporter_judges_less() {
     let (target, tool) = (Target::start(), Tool::new());
     let file = suite(
         &tool,
-        "thresholds = [\"error_rate < 1%\", \"process_cpu: max < 0.001%\"]\n\
+        "thresholds = [\"error_rate < 1%\", \"process_memory: max < 1MB\"]\n\
          [[samples]]\nurl = '{{env.NO_SUCH_METRICS_URL or \"\"}}'\nuse = \"process\"\n",
     );
     let line = format!("--suite {} -u 1 --think 50ms -d 600ms", file.display());
@@ -272,7 +272,7 @@ fn an_environment_without_an_exporter_judges_less() {
     // Somebody who is typed takes the place.
     let line = format!("{line} --sample-pid {}", target.child.id());
     let left = Tool::new().run(&target.url("/"), &line);
-    assert!(!observed(&left, "process_cpu: max < 0.001%").0);
+    assert!(!observed(&left, "process_memory: max < 1MB").0);
 }
 
 #[test]
