@@ -220,11 +220,11 @@ fn a_stalled_redis() {
         let with = |redis: &mut Redis, stall: bool| {
             let tool = Tool::new(&program, "db-redis");
             let words = ["redis", "--suite", &suite, "--profile", "smoke", "--headless", "--url", &redis.url];
-            let line = "-u 20 --spawn-rate 100 --think 50ms..150ms --timeout 500ms -d 4s";
+            let line = "-u 20 --spawn-rate 100 --think 50ms..150ms --timeout 1200ms -d 6s";
             let child = tool.start(words.into_iter().chain(line.split_whitespace()));
             if stall {
                 pass(2_000);
-                assert_eq!(redis.ask("CLIENT PAUSE 1500 ALL"), "+OK");
+                assert_eq!(redis.ask("CLIENT PAUSE 3000 ALL"), "+OK");
             }
             tool.wait(child)
         };

@@ -106,9 +106,14 @@ fn nova_torch_fails_over() {
     let (Some(redis), Some(grpc)) = (program("db-load"), program("grpc-load")) else { return };
     timed(|| {
         let Some(servers) = Servers::start() else { return Ok(()) };
-        let (messages, messenger) = servers.load(&redis, "db-redis", &["redis"]);
+        // Both have the same phases at the same time, however long one of them takes to start.
+        let date = Command::new("date").args(["-u", "-d", "+5 seconds", "+%FT%TZ"]).output().unwrap();
+        let at = String::from_utf8(date.stdout).unwrap();
+        let start = ["--start-at", at.trim()];
+        let (messages, messenger) = servers.load(&redis, "db-redis", &[&["redis"], &start[..]].concat());
         // Registrations are rare: one in 19 of what an orchestrator does.
-        let (registrations, registrar) = servers.load(&grpc, "grpc", &["--think", "20ms..60ms"]);
+        let (registrations, registrar) =
+            servers.load(&grpc, "grpc", &[&["--think", "20ms..60ms"], &start[..]].concat());
         let (messages, registrations) = (messages.wait(messenger), registrations.wait(registrar));
         messages.exits(0)?;
         registrations.exits(0)?;
